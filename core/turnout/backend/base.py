@@ -1,0 +1,220 @@
+"""The two kinds of backend, and what each is given and must give back."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from turnout.backend.call import Call, Completion, Handle, RunInfo, Ticket
+from turnout.backend.capability import EXECUTOR_DEFAULTS, Capability, unsupported
+from turnout.graph import Graph
+
+KEEP_MODES = ("auto", "all", "cached", "none")
+CACHE_MODES = ("use", "refresh", "read", "off")
+
+
+@dataclass
+class EnvironmentConfig:
+    """Fields every environment has; backends derive their schema from it.
+
+    Attributes:
+        backend: name of the backend behind the environment.
+        store: path or fsspec URL of the store; unset is ``.turnout/`` beside the project.
+        strict: refuse settings that would have no effect.
+        keep: which values of a run are stored: ``auto``, ``all``, ``cached`` or ``none``.
+        cache: ``use``, ``refresh`` (compute and replace), ``read`` (never write) or ``off``.
+        allow_pickle: whether pickled entries of the store may be read.
+        env_vars: environment variables set while tasks run.
+    """
+
+    backend: str = ""
+    store: str | None = None
+    strict: bool = False
+    keep: str = "auto"
+    cache: str = "use"
+    allow_pickle: bool = True
+    env_vars: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # YAML reads a bare `off` as false, and the text field turns that into "False".
+        self.cache = "off" if self.cache in ("False", "false") else self.cache
+        for name, modes in (("keep", KEEP_MODES), ("cache", CACHE_MODES)):
+            if getattr(self, name) not in modes:
+                raise ValueError(
+                    f"execution_environment.{name} is one of {', '.join(modes)}, "
+                    f"not {getattr(self, name)!r}"
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """The user's code.
+
+    Attributes:
+        root: nearest ancestor with ``pyproject.toml``, ``.git`` or ``.turnout``.
+        source: directory whose modules workers import.
+        exclude: patterns of files that do not travel.
+        main: importable name that ``__main__`` is known by, and its file; ``None`` in a notebook.
+    """
+
+    root: Path
+    source: Path
+    exclude: tuple[str, ...] = ()
+    main: tuple[str, Path] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What a backend is given when a run opens it.
+
+    Attributes:
+        info: run, environment and store, as every call carries them.
+        config: the environment's settings, an instance of the backend's schema.
+        project: the user's code.
+        tasks: the tasks of the graph as objects, by key, for executors in this process.
+        log: takes a line the user should read, such as a dashboard's address.
+    """
+
+    info: RunInfo
+    config: Any
+    project: Project
+    tasks: Mapping[str, Any]
+    log: Callable[[str], None] = field(default=lambda line: None)
+
+
+class Executor(abc.ABC):
+    """Places calls while our engine drives the graph. One run opens one and closes it.
+
+    Methods are called from one thread.
+    """
+
+    accepts_pending: ClassVar[bool] = False
+    """Whether the handle of an unfinished ticket may be a leaf of a further call."""
+
+    @abc.abstractmethod
+    def submit(self, calls: Sequence[Call]) -> Sequence[Ticket]:
+        """Take a batch of calls, never waiting for any; one ticket each, in order.
+
+        Raises:
+            EncodeError: a value of a call cannot be sent; nothing of the batch has started.
+        """
+
+    @abc.abstractmethod
+    def wait_any(self, timeout: float | None = None) -> Sequence[Completion]:
+        """Wait until a ticket ends, and give all that have; each ticket is given once.
+
+        Args:
+            timeout: seconds to wait at most; ``None`` waits as long as it takes. With nothing
+                under way it returns at once.
+        """
+
+    @abc.abstractmethod
+    def cancel(self, tickets: Sequence[Ticket]) -> None:
+        """End what these tickets run; each still completes, as done or as cancelled."""
+
+    @abc.abstractmethod
+    def fetch(self, handle: Handle) -> Any:
+        """The value behind a handle, in this process."""
+
+    @abc.abstractmethod
+    def put(self, value: Any) -> Handle:
+        """A handle for a value of this process, for leaves that several calls share."""
+
+    def release(self, handles: Sequence[Handle]) -> None:
+        """Forget values no further call will need."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """End everything this executor started; called exactly once, after failures too."""
+
+
+class Submission(abc.ABC):
+    """A run that a compiler backend has handed to its engine."""
+
+    @property
+    @abc.abstractmethod
+    def id(self) -> str:
+        """The engine's own name for the run."""
+
+    @property
+    def url(self) -> str | None:
+        """Where a person can look at the run."""
+        return None
+
+    @abc.abstractmethod
+    def poll(self) -> Sequence[Completion]:
+        """What has ended since the last poll."""
+
+    @abc.abstractmethod
+    def result(self) -> Any:
+        """The workflow's result, once the run has succeeded."""
+
+    @abc.abstractmethod
+    def cancel(self) -> None:
+        """Ask the engine to end the run."""
+
+
+class Backend(abc.ABC):
+    """The code behind environments; `ExecutorBackend` and `CompilerBackend` are its two kinds.
+
+    Attributes:
+        name: what ``execution_environment`` calls it; lower case, an identifier.
+        summary: one line for ``turnout backends``.
+        schema: the dataclass of its settings, derived from `EnvironmentConfig`.
+        is_default: whether it is the environment when the config names none.
+        capabilities: what differs from the defaults of its kind.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    schema: ClassVar[type[EnvironmentConfig]] = EnvironmentConfig
+    is_default: ClassVar[bool] = False
+    capabilities: ClassVar[Mapping[str, Capability]] = {}
+
+    @abc.abstractmethod
+    def capability(self, name: str, config: Any = None) -> Capability:
+        """How the environment with these settings honours a setting."""
+
+    def check(self, config: Any) -> Sequence[str]:
+        """Problems that can be told without starting anything, such as a missing SDK."""
+        return ()
+
+    def refuse(self, config: Any, node: str, options: Any) -> Sequence[str]:
+        """Problems with one node's options, such as more devices than there are."""
+        return ()
+
+
+class ExecutorBackend(Backend):
+    """A backend whose graph our engine drives."""
+
+    def capability(self, name: str, config: Any = None) -> Capability:
+        """The backend's own statement, else what engine and worker do for every executor."""
+        stated = self.capabilities.get(name) or EXECUTOR_DEFAULTS.get(name)
+        return stated or unsupported(f"{self.name} does not know {name!r}")
+
+    @abc.abstractmethod
+    def open(self, session: Session) -> Executor:
+        """Start what is needed to execute the calls of one run.
+
+        Raises:
+            PluginError: the SDK is missing; the message says how to install it.
+        """
+
+
+class CompilerBackend(Backend):
+    """A backend that translates the whole graph for an engine that drives itself."""
+
+    def capability(self, name: str, config: Any = None) -> Capability:
+        """The backend's own statement; what it does not state it does not support."""
+        return self.capabilities.get(name) or unsupported(f"{self.name} does not state {name!r}")
+
+    @abc.abstractmethod
+    def compile(self, graph: Graph, session: Session) -> Any:
+        """Translate the graph; nothing is sent anywhere."""
+
+    @abc.abstractmethod
+    def submit(self, compiled: Any, inputs: Mapping[str, Any], session: Session) -> Submission:
+        """Start one execution of a compiled graph."""

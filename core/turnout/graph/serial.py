@@ -1,0 +1,180 @@
+"""Graphs as JSON and back.
+
+`dumps` gives the same bytes for the same workflow and config in every process: keys are
+sorted, tables are in the order of their keys, and nothing depends on hashing or time.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from turnout.graph.binding import freeze
+from turnout.graph.model import (
+    FORMAT_VERSION,
+    AnyNode,
+    BranchNode,
+    Case,
+    Fixed,
+    Graph,
+    MapNode,
+    NodeId,
+    Param,
+    TaskKey,
+    TaskNode,
+    TaskSpec,
+    WorkflowNode,
+)
+from turnout.graph.options import TaskOptions
+from turnout.graph.values import Value
+
+__all__ = ["dumps", "from_json", "loads", "to_json"]
+
+
+def dumps(graph: Graph) -> str:
+    """The graph as canonical JSON text."""
+    return json.dumps(to_json(graph), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def loads(text: str) -> Graph:
+    """The graph `dumps` wrote.
+
+    Raises:
+        ValueError: the text is no graph, or one of a newer format.
+    """
+    return from_json(json.loads(text))
+
+
+def to_json(graph: Graph) -> dict[str, Any]:
+    """The graph as JSON values; what is empty is left out."""
+    return {"turnout_graph": FORMAT_VERSION, **_graph(graph)}
+
+
+def from_json(data: dict[str, Any]) -> Graph:
+    """The graph of `to_json`.
+
+    Raises:
+        ValueError: the data is no graph, or one of a newer format.
+    """
+    version = data.get("turnout_graph")
+    if version != FORMAT_VERSION:
+        raise ValueError(f"a graph of format {version!r}; this turnout reads {FORMAT_VERSION}")
+    return _read_graph(data)
+
+
+def _said(**items: Any) -> dict[str, Any]:
+    return {key: item for key, item in items.items() if item not in (None, (), {}, [], "", False)}
+
+
+def _graph(graph: Graph) -> dict[str, Any]:
+    return _said(
+        name=graph.name,
+        ref=graph.ref,
+        params=[_param(param) for param in graph.params],
+        nodes=[_node(node) for node in graph.nodes],
+        result=graph.result,
+        tasks={key: _task(spec) for key, spec in graph.tasks.items()},
+        workflows={key: _graph(inner) for key, inner in graph.workflows.items()},
+        values=[list(value.encoded) for value in graph.values],
+        fixed=[{"path": f.path, "what": f.what, "line": f.line} for f in graph.fixed],
+        on_failure=_node(graph.on_failure) if graph.on_failure else None,
+    )
+
+
+def _param(param: Param) -> dict[str, Any]:
+    data = _said(name=param.name, annotation=param.annotation, whole=param.whole)
+    return data if param.required else {**data, "required": False}
+
+
+def _task(spec: TaskSpec) -> dict[str, Any]:
+    data = _said(
+        key=spec.key,
+        name=spec.name,
+        ref=spec.ref,
+        params=[_param(param) for param in spec.params],
+        returns=spec.returns,
+        fields=spec.fields,
+        options=spec.options.to_json(),
+        dynamic=spec.dynamic,
+    )
+    return data if spec.importable else {**data, "importable": False}
+
+
+def _node(node: AnyNode) -> dict[str, Any]:
+    data = _said(id=node.id, after=node.after, guard=node.guard, line=node.line)
+    if isinstance(node, BranchNode):
+        data["cases"] = [
+            {key: item for key, item in (("when", c.when), ("then", c.then), ("fail", c.fail)) if item is not None}
+            for c in node.cases
+        ]
+    elif isinstance(node, WorkflowNode):
+        data["workflow"] = node.workflow
+        data["args"] = node.args
+    else:
+        data |= _said(unproven=node.unproven, options=node.options and node.options.to_json())
+        data["task"] = node.task
+        data["args"] = node.args
+        if isinstance(node, MapNode):
+            data |= _said(mapped=node.mapped, concurrency=node.concurrency)
+            data["min_success_ratio"] = node.min_success_ratio
+    return data
+
+
+def _read_graph(data: dict[str, Any]) -> Graph:
+    failure = data.get("on_failure")
+    return Graph(
+        name=data["name"],
+        ref=data.get("ref", ""),
+        params=tuple(Param(**param) for param in data.get("params", ())),
+        nodes=tuple(_read_node(node) for node in data.get("nodes", ())),
+        result=freeze(data.get("result")),
+        tasks={TaskKey(key): _read_task(spec) for key, spec in data.get("tasks", {}).items()},
+        workflows={key: _read_graph(inner) for key, inner in data.get("workflows", {}).items()},
+        values=tuple(Value(encoded=(codec, text)) for codec, text in data.get("values", ())),
+        fixed=tuple(
+            Fixed(path=freeze(f["path"]), what=f["what"], line=f["line"])
+            for f in data.get("fixed", ())
+        ),
+        on_failure=_read_node(failure) if failure else None,  # type: ignore[arg-type]
+    )
+
+
+def _read_task(data: dict[str, Any]) -> TaskSpec:
+    said = dict(data)
+    said["params"] = tuple(Param(**param) for param in data.get("params", ()))
+    said["fields"] = tuple(data.get("fields", ()))
+    said["options"] = TaskOptions.from_json(data.get("options", {}))
+    return TaskSpec(**said)
+
+
+def _read_node(data: dict[str, Any]) -> AnyNode:
+    base: dict[str, Any] = {
+        "id": NodeId(data["id"]),
+        "after": tuple(data.get("after", ())),
+        "guard": freeze(data.get("guard")),
+        "line": data.get("line", ""),
+    }
+    if "cases" in data:
+        cases = tuple(
+            Case(when=freeze(c.get("when")), then=freeze(c.get("then")), fail=c.get("fail"))
+            for c in data["cases"]
+        )
+        return BranchNode(**base, cases=cases)
+    args = freeze(data["args"])
+    if "workflow" in data:
+        return WorkflowNode(**base, workflow=data["workflow"], args=args)
+    options = data.get("options")
+    base |= {
+        "task": TaskKey(data["task"]),
+        "args": args,
+        "unproven": tuple(data.get("unproven", ())),
+        "options": TaskOptions.from_json(options) if options is not None else None,
+    }
+    if "mapped" in data:
+        return MapNode(
+            **base,
+            mapped=tuple(data["mapped"]),
+            concurrency=data.get("concurrency"),
+            min_success_ratio=data["min_success_ratio"],
+        )
+    return TaskNode(**base)
