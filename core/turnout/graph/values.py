@@ -12,6 +12,7 @@ import enum
 import json
 import math
 import pathlib
+from collections.abc import Callable
 from typing import Any, Final
 
 from turnout.graph.refs import importable, resolve
@@ -86,8 +87,8 @@ class Value:
 
 def _encode(obj: Any) -> tuple[str, str]:
     try:
-        return ("json", json.dumps(_tagged(obj), ensure_ascii=False, separators=(",", ":")))
-    except _NotPlain:
+        return ("json", json.dumps(tagged(obj), ensure_ascii=False, separators=(",", ":")))
+    except NotPlain:
         pass
     ref = importable(obj) if callable(obj) else None
     if ref is not None:
@@ -99,7 +100,7 @@ def _encode(obj: Any) -> tuple[str, str]:
 
 def _decode(codec: str, text: str) -> Any:
     if codec == "json":
-        return _untagged(json.loads(text))
+        return untagged(json.loads(text))
     if codec == "ref":
         return resolve(text)
     if codec == "pickle":
@@ -109,54 +110,67 @@ def _decode(codec: str, text: str) -> Any:
     raise ValueError(f"unknown codec {codec!r} for a constant of a graph")
 
 
-class _NotPlain(Exception):  # noqa: N818  (control flow inside this module)
-    pass
+class NotPlain(Exception):  # noqa: N818  (control flow of `tagged`)
+    """Raised by `tagged` for what JSON with tags cannot hold."""
 
 
-def _tagged(obj: Any) -> Any:
-    """Plain data as JSON: scalars as they are, everything else as ``[tag, content]``."""
+def tagged(obj: Any, other: Callable[[Any], Any] | None = None) -> Any:
+    """Plain data as JSON: scalars as they are, everything else as ``[tag, content]``.
+
+    Args:
+        other: gives the ``[tag, content]`` of what this function does not know.
+
+    Raises:
+        NotPlain: something in it is no plain data; `untagged` gives back all else unchanged.
+    """
     kind = type(obj)
     if kind in SCALARS:
         return obj
     if kind is float:
         return obj if math.isfinite(obj) else ["float", repr(obj)]
     if kind is list or kind is tuple:
-        return [kind.__name__, [_tagged(item) for item in obj]]
+        return [kind.__name__, [tagged(item, other) for item in obj]]
     if kind is dict:
-        return ["dict", [[_tagged(key), _tagged(item)] for key, item in obj.items()]]
+        return ["dict", [[tagged(key, other), tagged(item, other)] for key, item in obj.items()]]
     if kind is set or kind is frozenset:
-        items = [_tagged(item) for item in obj]
+        items = [tagged(item, other) for item in obj]
         return [kind.__name__, sorted(items, key=lambda item: json.dumps(item))]
     if kind is bytes:
         return ["bytes", obj.hex()]
     if kind is complex:
         return ["complex", [repr(obj.real), repr(obj.imag)]]
     if kind in (datetime.datetime, datetime.date, datetime.time):
-        return [kind.__name__, obj.isoformat()]
-    if kind is datetime.timedelta:
+        zone = getattr(obj, "tzinfo", None)
+        if zone is None or zone is datetime.timezone.utc:
+            if not getattr(obj, "fold", 0):
+                return [kind.__name__, obj.isoformat()]
+    elif kind is datetime.timedelta:
         return ["timedelta", [obj.days, obj.seconds, obj.microseconds]]
-    if isinstance(obj, pathlib.PurePath) and kind.__module__.startswith("pathlib"):
+    elif isinstance(obj, pathlib.Path) and kind.__module__.startswith("pathlib"):
         return ["path", str(obj)]
-    if isinstance(obj, enum.Enum):
+    elif isinstance(obj, enum.Enum) and isinstance(obj.name, str):
         ref = importable(kind)
         if ref is not None:
             return ["enum", [ref, obj.name]]
-    raise _NotPlain
+    if other is not None:
+        return other(obj)
+    raise NotPlain
 
 
-def _untagged(data: Any) -> Any:
+def untagged(data: Any, other: Callable[[str, Any], Any] | None = None) -> Any:
+    """The data that `tagged` wrote; ``other`` is given the tags this function does not know."""
     if not isinstance(data, list):
         return data
     tag, content = data
     if tag == "float":
         return float(content)
     if tag == "list":
-        return [_untagged(item) for item in content]
+        return [untagged(item, other) for item in content]
     if tag in ("tuple", "set", "frozenset"):
         makers = {"tuple": tuple, "set": set, "frozenset": frozenset}
-        return makers[tag](_untagged(item) for item in content)
+        return makers[tag](untagged(item, other) for item in content)
     if tag == "dict":
-        return {_untagged(key): _untagged(item) for key, item in content}
+        return {untagged(key, other): untagged(item, other) for key, item in content}
     if tag == "bytes":
         return bytes.fromhex(content)
     if tag == "complex":
@@ -169,4 +183,6 @@ def _untagged(data: Any) -> Any:
         return pathlib.Path(content)
     if tag == "enum":
         return getattr(resolve(content[0]), content[1])
+    if other is not None:
+        return other(tag, content)
     raise ValueError(f"unknown tag {tag!r} in a constant of a graph")
