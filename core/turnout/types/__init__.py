@@ -1,0 +1,9 @@
+"""Annotations: read, shown, compared with each other and with values."""
+
+from turnout.types.check import check, checker
+from turnout.types.convert import convert
+from turnout.types.hints import hints
+from turnout.types.relate import Relation, relate
+from turnout.types.show import describe, show
+
+__all__ = ["Relation", "check", "checker", "convert", "describe", "hints", "relate", "show"]

@@ -1,0 +1,75 @@
+"""Classes of other libraries, recognised without importing them.
+
+A value or an annotation can only come from a library that somebody has imported, so a library
+that is not in `sys.modules` has nothing to say.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+_KIN: dict[type, type] = {}
+
+
+def kin(cls: type) -> type | None:
+    """The Python class that a numpy scalar class counts as; ``None`` for every other class.
+
+    >>> kin(int) is None
+    True
+    """
+    known = _KIN.get(cls)
+    if known is not None:
+        return known
+    numpy = sys.modules.get("numpy")
+    generic = getattr(numpy, "generic", None)
+    if generic is None or not issubclass(cls, generic):
+        return None
+    for name, plain in (
+        ("bool_", bool),
+        ("integer", int),
+        ("floating", float),
+        ("complexfloating", complex),
+        ("str_", str),
+        ("bytes_", bytes),
+    ):
+        if issubclass(cls, getattr(numpy, name)):
+            # A duration is an integer to numpy, and none to anybody else.
+            if cls.__name__ == "timedelta64":
+                return None
+            _KIN[cls] = plain
+            return plain
+    return None
+
+
+def is_dict_config(cls: type) -> bool:
+    """Whether a class is OmegaConf's `DictConfig`."""
+    return _is_omegaconf(cls, "DictConfig")
+
+
+def is_list_config(cls: type) -> bool:
+    """Whether a class is OmegaConf's `ListConfig`."""
+    return _is_omegaconf(cls, "ListConfig")
+
+
+def is_config(cls: type) -> bool:
+    """Whether a class is one of OmegaConf's containers, or a base of theirs."""
+    return _is_omegaconf(cls, "Container")
+
+
+def _is_omegaconf(cls: type, name: str) -> bool:
+    if cls.__module__ == "builtins":
+        return False
+    base = getattr(sys.modules.get("omegaconf"), name, None)
+    return base is not None and issubclass(cls, base)
+
+
+def is_pydantic(cls: Any) -> bool:
+    """Whether a class is a pydantic model."""
+    base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
+    return base is not None and isinstance(cls, type) and issubclass(cls, base)
+
+
+def is_named_tuple(cls: Any) -> bool:
+    """Whether a class was made by `typing.NamedTuple` or `collections.namedtuple`."""
+    return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
