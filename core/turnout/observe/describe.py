@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,8 +16,6 @@ from turnout.graph import (
     NodeId,
     Predicate,
     TaskNode,
-    TaskOptions,
-    TaskSpec,
     WorkflowNode,
 )
 from turnout.graph.binding import leaves, path_text
@@ -32,8 +31,10 @@ __all__ = [
     "predicate_leaves",
     "predicate_text",
     "shorten",
+    "shorten_middle",
 ]
 
+_ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")
 _SIGNS: Final = {"lt": "<", "le": "<=", "eq": "==", "ne": "!=", "ge": ">=", "gt": ">"}
 
 
@@ -66,20 +67,34 @@ def calls(node: AnyNode, graph: Graph) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """At most ``width`` characters on one line, with an ellipsis where some were left out.
+    r"""At most ``width`` characters on one line, with an ellipsis where some were left out.
 
-    >>> shorten("one line\\nand more", 12)
+    >>> shorten("one line\nand more", 12)
     'one line an…'
     """
     text = " ".join(text.split())
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
+def shorten_middle(text: str, width: int) -> str:
+    """At most ``width`` characters; the end stays, because numbered names differ there.
+
+    >>> shorten_middle("a_long_name_12", 9)
+    'a_lo…e_12'
+    """
+    text = " ".join(text.split())
+    if len(text) <= width:
+        return text
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}…{text[-end:]}"
+
+
 def binding_text(binding: Binding, graph: Graph, width: int = 60) -> str:
     """A binding as the workflow's author would write it.
 
-    >>> binding_text(("list", (("input", "cfg", "C"), ("output", "load", 0), ("const", 1))), Graph(name="w"))
-    '[cfg.C, load[0], 1]'
+    >>> pair = ("list", (("input", "cfg", "C"), ("output", "load", 0)))
+    >>> binding_text(pair, Graph(name="w"))
+    '[cfg.C, load[0]]'
     """
     return shorten(_binding(binding, graph), width)
 
@@ -90,9 +105,8 @@ def _binding(binding: Binding, graph: Graph) -> str:
         return repr(binding[1])
     if tag == "value":
         path = path_text(binding[2:])
-        return graph.values[binding[1]].show() + (
-            path if path.startswith("[") or not path else f".{path}"
-        )
+        shown = _ADDRESS.sub("", graph.values[binding[1]].show())
+        return shown + (f".{path}" if path and not path.startswith("[") else path)
     if tag in ("input", "output"):
         return path_text(binding[1:])
     if tag in ("list", "tuple"):
@@ -178,6 +192,7 @@ def members(graph: Graph) -> dict[tuple[NodeId, int] | None, list[AnyNode]]:
 def option_texts(node: AnyNode, graph: Graph) -> list[str]:
     """What a node says about how it is run, one ``name=value`` each; empty where it says nothing.
 
+    >>> from turnout.graph import TaskOptions, TaskSpec
     >>> spec = TaskSpec(key="t", name="t", ref="m:t", options=TaskOptions(cache=True, retries=2))
     >>> option_texts(TaskNode(id="t", task="t"), Graph(name="w", tasks={"t": spec}))
     ['cache', 'retries=2']

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from turnout.graph import AnyNode, BranchNode, Graph, MapNode, WorkflowNode
+from turnout.graph import AnyNode, BranchNode, Graph, MapNode, NodeId, WorkflowNode
 from turnout.observe.describe import (
     Kind,
     binding_text,
@@ -36,7 +36,7 @@ def render_text(graph: Graph, *, ascii_only: bool = False) -> str:
     ...               result=("output", "load"))
     >>> print(render_text(graph))
     hello()  main:hello
-    ├─ load  cfg=cfg.data
+    ├─ load          cfg=cfg.data
     └─ returns load
     """
     params = ", ".join(param.name for param in graph.params)
@@ -82,7 +82,7 @@ def _node(
     graph: Graph,
     indent: str,
     last: bool,
-    by_case: dict[tuple[str, int] | None, list[AnyNode]],
+    by_case: dict[tuple[NodeId, int] | None, list[AnyNode]],
     shown: dict[str, str],
 ) -> Iterator[_Row]:
     mark, below = ("└─ ", "   ") if last else ("├─ ", "│  ")

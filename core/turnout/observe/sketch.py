@@ -158,7 +158,7 @@ class _Scope:
         notes = []
         if isinstance(node, MapNode):
             notes.append(f"{name} for each of {', '.join(node.mapped)}")
-        elif name != node.id:
+        elif not _numbered(node.id, name):
             notes.append(name)
         paths = [
             binding_text(leaf, self.graph)
@@ -222,7 +222,7 @@ class _Scope:
         if not children:
             children.append(Box(key=f"{key}/=call", kind="port", title="nothing to run"))
         self.ordered(node, _entry(children[0]))
-        note = [inner.name] if inner.name != node.id else []
+        note = [] if _numbered(node.id, inner.name) else [inner.name]
         return Box(
             key=key,
             kind=str(Kind.WORKFLOW),
@@ -279,6 +279,11 @@ class _Scope:
         """Whether another node of the same case comes before this one anyway."""
         ids: set[NodeId] = {other.id for other in inner}
         return any(source in ids for source in (*needs(member), *member.after))
+
+
+def _numbered(node_id: str, name: str) -> bool:
+    """Whether a node is called after what it calls, but for a number."""
+    return node_id.rstrip("0123456789").rstrip("_-") == name or node_id == name
 
 
 def _entry(box: Box) -> str:
