@@ -1,0 +1,72 @@
+"""``make bench``: measure all rows, print the table and write it into ``benchmarks/README.md``.
+
+``python -m benchmarks cpu frame`` measures those rows only, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks import rows
+from benchmarks.rows import Row
+
+README = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+COLUMNS = ("plain", "turnout", *rows.PEERS)
+
+
+def main() -> int:
+    wanted = sys.argv[1:]
+    measured = list(_told(_chosen(wanted) if wanted else rows.rows()))
+    table = render(measured)
+    print(table)
+    if not wanted:
+        text = README.read_text(encoding="utf-8")
+        before, rest = text.split(BEGIN)
+        after = rest.split(END)[1]
+        README.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    missed = [row.what.strip() for row in measured if not row.met]
+    for what in missed:
+        print(f"bound missed: {what}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def render(measured: Iterable[Row]) -> str:
+    """The table and what it was measured on, as Markdown."""
+    lines = ["| what | plain Python | turnout | flytekit | pipefunc | bound for turnout |"]
+    lines.append("|---|---|---|---|---|---|")
+    for row in measured:
+        cells = [row.cells.get(column, "") for column in COLUMNS]
+        bound = row.bound + ("" if row.met or not row.bound else " **missed**")
+        lines.append("| " + " | ".join([row.what.strip(), *cells, bound]) + " |")
+    versions = [f"Python {platform.python_version()}"]
+    for name in ("turnout", "hydra-core", "pandas", *rows.installed()):
+        versions.append(f"{name} {importlib.metadata.version(name)}")
+    lines += ["", f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}; "]
+    lines[-1] += ", ".join(versions) + "."
+    return "\n".join(lines)
+
+
+def _chosen(names: list[str]) -> Iterable[Row]:
+    for name in names:
+        if name in ("chained", "independent"):
+            yield from rows.trivial(name, f"{name} trivial tasks, µs a task")
+        else:
+            found = getattr(rows, name)()
+            yield from [found] if isinstance(found, Row) else found
+
+
+def _told(measured: Iterable[Row]) -> Iterable[Row]:
+    for row in measured:
+        cells = ", ".join(f"{name} {cell}" for name, cell in row.cells.items())
+        print(f"{row.what.strip()}: {cells}", file=sys.stderr)
+        yield row
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Starts the measures, each in a fresh process, in a directory that is thrown away."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+ROOT = Path(__file__).parent.parent
+REPEATS = 5
+
+
+def measure(module: str, function: str) -> dict[str, float]:
+    """What ``benchmarks.MODULE.FUNCTION`` gives in a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.measure", module, function],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": _python_path()},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def median_of(module: str, function: str) -> dict[str, float]:
+    """The median of each number over five fresh processes."""
+    results = [measure(module, function) for _ in range(REPEATS)]
+    return {key: median(result[key] for result in results) for key in results[0]}
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a whole process took.
+
+    Attributes:
+        seconds: wall time, interpreter start included.
+        peak_mb: its peak resident memory.
+    """
+
+    seconds: float
+    peak_mb: float
+
+
+def whole(arguments: dict[str, list[str]], folder: Path) -> dict[str, Process]:
+    """Median wall time and peak memory of commands, run in turns so that all see the same noise.
+
+    The first turn is not counted: it writes the byte code.
+    """
+    turns: dict[str, list[Process]] = {name: [] for name in arguments}
+    for turn in range(REPEATS + 1):
+        for name, given in arguments.items():
+            result = _one(given, folder)
+            if turn:
+                turns[name].append(result)
+    return {
+        name: Process(median(r.seconds for r in results), median(r.peak_mb for r in results))
+        for name, results in turns.items()
+    }
+
+
+def startup_folder(parent: Path) -> Path:
+    """A copy of the scripts of ``benchmarks/startup``, a project of its own."""
+    return Path(shutil.copytree(ROOT / "benchmarks" / "startup", parent / "startup"))
+
+
+def _one(arguments: list[str], folder: Path) -> Process:
+    start = perf_counter()
+    process = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} ended with status {process.returncode}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Process(seconds, usage.ru_maxrss * unit / 1e6)
+
+
+def _python_path() -> str:
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join([str(ROOT), *(str(Path(p).resolve()) for p in inherited if p)])

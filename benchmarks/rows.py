@@ -1,0 +1,144 @@
+"""The rows of the table: what is measured, its bound, and the peers beside it."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.processes import measure, median_of, startup_folder, whole
+
+PEERS = ("flytekit", "pipefunc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: what is measured.
+        cells: the contestant and what to print for it.
+        bound: the bound in words; ``""`` where there is none.
+        met: whether turnout keeps it.
+    """
+
+    what: str
+    cells: dict[str, str] = field(default_factory=dict)
+    bound: str = ""
+    met: bool = True
+
+
+def installed() -> tuple[str, ...]:
+    """The peers there are; flytekit has none for the newest Pythons."""
+    return tuple(peer for peer in PEERS if importlib.util.find_spec(peer))
+
+
+def rows() -> Iterator[Row]:
+    """Measure, row by row."""
+    yield from trivial("chained", "200 chained trivial tasks, µs a task")
+    yield from trivial("independent", "1,000 independent trivial tasks, µs a task")
+    yield from building()
+    yield from startup()
+    yield imported()
+    yield frame()
+    yield cpu()
+
+
+def trivial(shape: str, what: str) -> Iterator[Row]:
+    cells, firsts = {}, {}
+    for system in ("plain", "turnout", *installed()):
+        result = measure("trivial", f"{shape}_{system}")
+        cells[system] = _number(result["median"])
+        firsts[system] = _number(result["first"])
+        if "build_s" in result:
+            cells[system] += f" and {_number(result['build_s'])} s of building"
+        if system == "turnout":
+            median = result["median"]
+    yield Row(what=what, cells=cells, bound="at most 15", met=median <= 15)
+    yield Row(what="  the same, the first time in a process", cells=firsts)
+
+
+def building() -> Iterator[Row]:
+    ours = measure("building", "turnout")
+    theirs = measure("building", "flytekit") if "flytekit" in installed() else None
+    for key, what, limit, bound in (
+        ("small_ms", "graph of 1,000 nodes, ms", 10.0, "at most 10"),
+        ("large_ms", "graph of 10,000 nodes, ms", 12 * ours["small_ms"], "at most 12 times that"),
+    ):
+        cells = {"turnout": _number(ours[key])}
+        if theirs:
+            cells["flytekit"] = _number(theirs[key])
+        yield Row(what=what, cells=cells, bound=bound, met=ours[key] <= limit)
+
+
+def startup() -> Iterator[Row]:
+    scripts = {"plain": ["plain.py"], "turnout": ["on_turnout.py"]}
+    scripts |= {peer: [f"on_{peer}.py"] for peer in installed()}
+    with tempfile.TemporaryDirectory() as folder:
+        results = whole(scripts, startup_folder(Path(folder)))
+    base, ours = results["plain"], results["turnout"]
+    yield Row(
+        what="`python main.py`, three tasks and a Hydra config, s",
+        cells={name: f"{result.seconds:.3f}" for name, result in results.items()},
+        bound=f"at most 1.25 times plain Hydra (is {ours.seconds / base.seconds:.2f})",
+        met=ours.seconds <= 1.25 * base.seconds,
+    )
+    yield Row(
+        what="  its peak memory, MB",
+        cells={name: f"{result.peak_mb:.0f}" for name, result in results.items()},
+        bound=f"at most 1.25 times plain Hydra (is {ours.peak_mb / base.peak_mb:.2f})",
+        met=ours.peak_mb <= 1.25 * base.peak_mb,
+    )
+
+
+def imported() -> Row:
+    heavy = ("pandas", "numpy", "ray", "flytekit", "docker", "mlflow")
+    code = f"import sys, {{}}; sys.exit(len(set({heavy!r}) & set(sys.modules)))"
+    with tempfile.TemporaryDirectory() as folder:
+        results = whole(
+            {
+                "plain": ["-c", "pass"],
+                "turnout": ["-c", code.format("turnout")],
+                **{peer: ["-c", f"import {peer}"] for peer in installed()},
+            },
+            Path(folder),
+        )
+    return Row(
+        what="`import turnout`, or the peer, interpreter included, s",
+        cells={name: f"{result.seconds:.3f}" for name, result in results.items()},
+        bound="none of " + ", ".join(heavy),
+    )
+
+
+def frame() -> Row:
+    results = {name: median_of("frame", name) for name in ("plain", "turnout", *installed())}
+    above = {name: result["peak_mb"] for name, result in results.items()}
+    ours = median_of("frame", "imported_turnout")["peak_mb"]
+    return Row(
+        what="100 MB DataFrame through five tasks, peak MB",
+        cells={
+            name: f"{above[name]:.0f} in {_number(result['seconds'])} s"
+            for name, result in results.items()
+        },
+        bound=f"not copied ({above['turnout'] - ours:.0f} above one frame and `import turnout`)",
+        met=above["turnout"] - ours < 50,
+    )
+
+
+def cpu() -> Row:
+    names = ("plain", "pool", "turnout", *installed())
+    results = {name: median_of("cpu", name)["seconds"] for name in names}
+    cells = {name: f"{seconds:.2f}" for name, seconds in results.items() if name != "pool"}
+    cells["plain"] += f"; {results['pool']:.2f} with a process pool"
+    return Row(
+        what="8 CPU-bound tasks of 0.25 s, two workers, s",
+        cells=cells,
+        bound="at most 1.15",
+        met=results["turnout"] <= 1.15,
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
