@@ -44,11 +44,10 @@ def render(measured: Iterable[Row]) -> str:
         cells = [row.cells.get(column, "") for column in COLUMNS]
         bound = row.bound + ("" if row.met or not row.bound else " **missed**")
         lines.append("| " + " | ".join([row.what.strip(), *cells, bound]) + " |")
-    versions = [f"Python {platform.python_version()}"]
-    for name in ("turnout", "hydra-core", "pandas", *rows.installed()):
-        versions.append(f"{name} {importlib.metadata.version(name)}")
-    lines += ["", f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}; "]
-    lines[-1] += ", ".join(versions) + "."
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    packages = ("turnout", "hydra-core", "pandas", *rows.installed())
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    lines += ["", f"{machine}; Python {platform.python_version()}, {versions}."]
     return "\n".join(lines)
 
 
