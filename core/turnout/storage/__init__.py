@@ -1,0 +1,1 @@
+"""Stored things: codecs, digests, code versions, the cache and the run records."""
