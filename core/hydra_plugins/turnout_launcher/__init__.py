@@ -1,0 +1,100 @@
+"""What Hydra discovers: the ``execution_environment`` entries of backends, and a launcher.
+
+Hydra imports this module at the start of every application in the same Python, turnout's or
+not. So it imports nothing of turnout's, and does nothing where turnout has not been imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.core.utils import JobReturn
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+_GROUP = "execution_environment"
+_LAUNCHER = "hydra/launcher/turnout"
+_GROUPS = {"": ["hydra", _GROUP], "hydra": ["launcher"], "hydra/launcher": []}
+
+
+class TurnoutSearchPath(SearchPathPlugin):
+    """Adds turnout's entries after the application's own files, which win over them."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if "turnout" in sys.modules:
+            search_path.append("turnout", "turnout://entries")
+
+
+class TurnoutSource(ConfigSource):
+    """One entry of ``execution_environment`` per installed backend, and ``hydra/launcher``'s."""
+
+    @staticmethod
+    def scheme() -> str:
+        return "turnout"
+
+    def available(self) -> bool:
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        path = config_path.strip("/")
+        return path == _GROUP or path in _GROUPS
+
+    def is_config(self, config_path: str) -> bool:
+        path = config_path.strip("/").removesuffix(".yaml")
+        group, _, name = path.rpartition("/")
+        return path == _LAUNCHER or (group == _GROUP and name in _options())
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        path = config_path.strip("/").removesuffix(".yaml")
+        if not self.is_config(path):
+            raise ConfigLoadError(f"turnout has no config {config_path!r}")
+        if path == _LAUNCHER:
+            config = OmegaConf.create({"_target_": f"{__name__}.{TurnoutLauncher.__name__}"})
+        else:
+            from turnout.config.environments import entry
+
+            config = entry(path.rpartition("/")[2])
+        return ConfigResult(
+            provider=self.provider, path=self.full_path(), config=config, header={"package": None}
+        )
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        path = config_path.strip("/")
+        groups = _GROUPS.get(path, []) if results_filter != ObjectType.CONFIG else []
+        configs: list[str] = []
+        if results_filter != ObjectType.GROUP:
+            configs = {_GROUP: _options, "hydra/launcher": lambda: ["turnout"]}.get(path, list)()
+        return sorted([*groups, *configs])
+
+
+class TurnoutLauncher(Launcher):
+    """``hydra/launcher=turnout``: one job after another in this process."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self._setup: dict[str, Any] = {
+            "context": hydra_context,
+            "task": task_function,
+            "config": config,
+        }
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        from turnout.config.launcher import launch
+
+        return launch(job_overrides, initial_job_idx, **self._setup)
+
+
+def _options() -> list[str]:
+    from turnout.config.environments import options
+
+    return options()

@@ -1,0 +1,228 @@
+"""The Hydra application behind `turnout.main`: what Hydra users type works, and ends well.
+
+It does what ``@hydra.main`` does with two differences. A single run composes its config once,
+not twice. And errors come back as exceptions, so that each ends as one message with the exit
+status that fits it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobReturn, JobStatus, _flush_loggers, run_job
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig
+
+from turnout.config import places
+from turnout.config.apart import take_apart
+from turnout.config.composed import Composed, Workflow
+from turnout.config.exits import DONE, exit_status
+from turnout.config.explain import explain
+from turnout.config.inputs import described
+from turnout.config.launcher import JobFailed, Sweep
+from turnout.config.loader import Loader
+from turnout.config.plain import running_job
+from turnout.errors import TurnoutError
+
+Report = Callable[[BaseException], None]
+
+
+class Job:
+    """The function Hydra calls for each job; other launchers send it to other processes.
+
+    Attributes:
+        sweep: what our launcher notes about a sweep; stays in this process.
+    """
+
+    def __init__(self, workflow: Workflow, run: Callable[[Composed], Any]) -> None:
+        self.workflow = workflow
+        self.run = run
+        self.sweep = Sweep()
+
+    def __call__(self, cfg: DictConfig) -> Any:
+        return self.run(take_apart(self.workflow, cfg, job=running_job()))
+
+    def __reduce__(self) -> Any:
+        return (Job, (self.workflow, self.run))
+
+
+def compose_main(
+    workflow: Workflow,
+    run: Callable[[Composed], Any],
+    *,
+    argv: Sequence[str] | None = None,
+    report: Report | None = None,
+) -> int:
+    """Run a workflow as a Hydra application.
+
+    Args:
+        workflow: whose file, config and signature the application is built around.
+        run: does one job and returns its objective; called once, or once per job of a sweep.
+            Picklable if sweeps are to work with launchers that use other processes.
+        argv: the command line's arguments; those of this process by default.
+        report: shows an error to the user; by default its message goes to standard error.
+
+    Returns:
+        The exit status: 0 done, 1 the run failed, 2 usage or config, 3 the plan was refused,
+        130 cancelled.
+
+    Raises:
+        BaseException: with ``HYDRA_FULL_ERROR=1``, whatever ended the run, as it was raised.
+    """
+    parser = get_args_parser()
+    args = parser.parse_intermixed_args(argv)  # overrides may stand on both sides of -m
+    try:
+        return _dispatch(workflow, run, parser, args)
+    except BaseException as raised:
+        if isinstance(raised, SystemExit) or os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        error = _told_apart(raised)
+        (report or _to_stderr)(error)
+        return exit_status(error)
+    finally:
+        _flush_loggers()
+
+
+class _Failed(Exception):  # noqa: N818  (never shown: it carries another out of Hydra)
+    """What the job raised, told apart from what Hydra raised."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class _App(Hydra):
+    """Hydra's application, with one composition for a single run."""
+
+    def once(self, config_name: str | None, task: Job, overrides: list[str]) -> None:
+        """A single run, or the sweep that ``hydra.mode`` of the config asks for."""
+        try:
+            cfg = self.compose_config(
+                config_name=config_name,
+                overrides=overrides,
+                with_log_configuration=True,
+                run_mode=RunMode.RUN,
+            )
+        except Exception:
+            # A sweep's overrides cannot be composed as a single run.
+            if self.get_mode(config_name, overrides) != RunMode.MULTIRUN:
+                raise
+            return self.many(config_name, task, overrides)
+        if cfg.hydra.mode == RunMode.MULTIRUN:
+            return self.many(config_name, task, overrides)
+        cfg.hydra.mode = RunMode.RUN
+        callbacks = Callbacks(cfg)
+        callbacks.on_run_start(config=cfg, config_name=config_name)
+        done = run_job(
+            hydra_context=HydraContext(config_loader=self.config_loader, callbacks=callbacks),
+            task_function=task,
+            config=cfg,
+            job_dir_key="hydra.run.dir",
+            job_subdir_key=None,
+        )
+        callbacks.on_run_end(config=cfg, config_name=config_name, job_return=done)
+        if done.status is JobStatus.FAILED:
+            raise _Failed(done._return_value)
+        return None
+
+    def many(self, config_name: str | None, task: Job, overrides: list[str]) -> None:
+        """A sweep."""
+        try:
+            self.multirun(config_name=config_name, task_function=task, overrides=overrides)
+        except JobFailed as error:
+            raise _Failed(error.error) from error
+        except Exception as error:
+            if task.sweep.failures:
+                raise _Failed(task.sweep.failures[0]) from error
+            if _is_of_job(error):
+                raise _Failed(error) from error
+            raise
+        if task.sweep.failures:
+            raise _Failed(task.sweep.failures[0])
+
+
+def _dispatch(
+    workflow: Workflow,
+    run: Callable[[Composed], Any],
+    parser: argparse.ArgumentParser,
+    args: argparse.Namespace,
+) -> int:
+    asked = [
+        flag
+        for flag in ("run", "cfg", "multirun", "shell_completion", "info")
+        if getattr(args, flag) not in (None, False)
+    ]
+    if len(asked) > 1:
+        parser.error("say one of --run, --multirun, --cfg, --info and --shell-completion")
+    if args.resolve and not args.cfg and not args.help:
+        parser.error("--resolve goes with --cfg or --help")
+    version.setbase(workflow.version_base)
+    config_name: str | None = args.config_name or workflow.config_name
+    task = Job(workflow, run)
+    if args.experimental_rerun is not None:
+        from hydra.main import _get_rerun_conf
+
+        try:
+            task(_get_rerun_conf(args.experimental_rerun, args.overrides))
+        except Exception as error:
+            raise _Failed(error) from error
+        return DONE
+    search_path = places.search_path(workflow, args.config_path, args.config_dir)
+    app = _App(
+        task_name=places.job_name(workflow), config_loader=Loader(search_path, described(workflow))
+    )
+    GlobalHydra.instance().initialize(app)
+    try:
+        overrides: list[str] = args.overrides
+        if args.help:
+            app.app_help(config_name, parser, args)
+        elif args.hydra_help:
+            app.hydra_help(config_name, parser, args)
+        elif args.cfg:
+            app.show_cfg(config_name, overrides, args.cfg, args.package, args.resolve)
+        elif args.shell_completion:
+            app.shell_completion(config_name, overrides)
+        elif args.info:
+            app.show_info(args.info, config_name, overrides)
+        elif args.multirun:
+            app.many(config_name, task, [*overrides, "hydra.mode=MULTIRUN"])
+        else:
+            app.once(config_name, task, overrides)
+    finally:
+        GlobalHydra.instance().clear()
+    return DONE
+
+
+def _is_of_job(error: Exception) -> bool:
+    """Whether a sweeper met the error when it asked for a job's return value."""
+    asked = JobReturn.return_value.fget.__code__  # type: ignore[attr-defined]
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is asked:
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+def _told_apart(raised: BaseException) -> BaseException:
+    """The error to show: the job's own as it is, everything else as a `ConfigError`."""
+    if isinstance(raised, _Failed):
+        return raised.error
+    if isinstance(raised, (KeyboardInterrupt, TurnoutError)):
+        return raised
+    explained = explain(raised)
+    explained.__cause__ = raised
+    return explained
+
+
+def _to_stderr(error: BaseException) -> None:
+    text = str(error) if isinstance(error, TurnoutError) else f"{type(error).__name__}: {error}"
+    print(f"error: {text}", file=sys.stderr)

@@ -1,0 +1,131 @@
+"""The config group ``execution_environment``: its options, and the settings it ends as."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from turnout.backend.base import Backend, EnvironmentConfig
+from turnout.backend.registry import choices, registry
+from turnout.config.explain import explain
+from turnout.errors import ConfigError, PluginError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+GROUP: Final = "execution_environment"
+
+
+def options() -> list[str]:
+    """The names of the group's entries that backends contribute."""
+    return sorted(registry().backends)
+
+
+def entry(name: str) -> DictConfig:
+    """A backend's entry of the group: its schema with ``backend`` filled in.
+
+    Raises:
+        PluginError: the backend's schema is nothing OmegaConf can express.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    backend = registry().backend(name)
+    try:
+        node: DictConfig = OmegaConf.structured(backend.schema)
+        node.backend = name
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
+        raise PluginError(f"the schema of backend {name!r} cannot be used: {error}") from error
+    return node
+
+
+def resolve(
+    node: DictConfig | Mapping[str, Any] | EnvironmentConfig | str | None,
+    option: str | None = None,
+) -> tuple[str, EnvironmentConfig]:
+    """The environment's name and its settings, checked against its backend's schema.
+
+    Args:
+        node: the composed group, settings as a mapping, a backend's name, or ``None`` for the
+            default environment.
+        option: the option of the group that was chosen, where one was.
+
+    Raises:
+        ConfigError: the environment or a key is unknown, or a value has the wrong type.
+        PluginError: the plugin that brings the backend is broken.
+
+    >>> resolve({"wrokers": 2})
+    Traceback (most recent call last):
+    turnout.errors.ConfigError: unknown key 'execution_environment.wrokers'; \
+did you mean 'workers'? There are: ...
+    """
+    if node is None or isinstance(node, str):
+        backend = registry().default() if node is None else registry().backend(node)
+        return backend.name, backend.schema(backend=backend.name)
+    if isinstance(node, EnvironmentConfig):
+        backend = _backend(node.backend, option)
+        if not isinstance(node, backend.schema):
+            raise ConfigError(
+                f"{GROUP}: backend {backend.name!r} takes a {backend.schema.__name__}, "
+                f"not a {type(node).__name__}"
+            )
+        return option or backend.name, dataclasses.replace(node, backend=backend.name)
+    backend = _backend(_stated(node), option)
+    return option or backend.name, _settings(backend, node)
+
+
+def _stated(node: DictConfig | Mapping[str, Any]) -> str:
+    if not isinstance(node, Mapping) and not hasattr(node, "_get_node"):
+        raise ConfigError(f"{GROUP} takes a name or a mapping, not {node!r}")
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        stated = node.get("backend")
+    except OmegaConfBaseException:
+        return ""
+    return str(stated or "")
+
+
+def _backend(stated: str, option: str | None) -> Backend:
+    known = registry()
+    if stated:
+        return known.backend(stated)
+    if option is None:
+        return known.default()
+    if option in known.backends or any(broken.name == option for broken in known.broken):
+        return known.backend(option)
+    raise ConfigError(
+        f"{GROUP} {option!r} does not say which backend is behind it; begin its file with "
+        f"`defaults: [NAME]` or `backend: NAME`; {choices(option, known.backends)}"
+    )
+
+
+def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    schema = backend.schema
+    try:
+        if not isinstance(node, DictConfig) or OmegaConf.get_type(node) is not schema:
+            merged = entry(backend.name)
+            if isinstance(node, DictConfig):
+                # Interpolations in it point into the config it stands in.
+                merged._set_parent(node._get_parent())
+            merged._metadata.key = GROUP
+            merged.merge_with(node)
+            node = merged
+        missing = sorted(OmegaConf.missing_keys(node))
+        if missing:
+            raise ConfigError(f"{GROUP}.{missing[0]} has no value")
+        settings = OmegaConf.to_object(node)
+    except OmegaConfBaseException as error:
+        raise explain(error, within=GROUP) from error
+    except ValueError as error:  # from the schema's own checks
+        raise ConfigError(str(error)) from error
+    if not isinstance(settings, EnvironmentConfig):
+        raise PluginError(
+            f"the schema of backend {backend.name!r} is not derived from EnvironmentConfig"
+        )
+    settings.backend = backend.name
+    return settings

@@ -1,0 +1,165 @@
+"""The user's project, and the importable name that ``__main__`` goes by."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from turnout.backend.base import Project
+from turnout.backend.registry import choices
+from turnout.errors import ConfigError
+
+_MARKS: Final = ("pyproject.toml", ".git", ".turnout")
+_KEYS: Final = ("source", "exclude")
+
+
+def find(start: Path | None = None) -> Project:
+    """The project around a place.
+
+    Args:
+        start: a file or directory of the project; by default the script's directory, or the
+            current one where there is no script.
+
+    Raises:
+        ConfigError: ``[tool.turnout]`` in the project's ``pyproject.toml`` is wrong.
+    """
+    main = main_module()
+    if start is None:
+        start = main[1] if main is not None else Path.cwd()
+    start = start.resolve()
+    folder = start if start.is_dir() else start.parent
+    root = next((up for up in (folder, *folder.parents) if _marked(up)), folder)
+    table = _table(root / "pyproject.toml")
+    return Project(
+        root=root,
+        source=_source(root, table),
+        exclude=_exclude(root, table),
+        main=main,
+    )
+
+
+def main_module() -> tuple[str, Path] | None:
+    """The importable name and the file of ``__main__``.
+
+    A script's name is relative to its own directory, which Python puts on ``sys.path``; a module
+    started with ``python -m`` has its full name.
+
+    Returns:
+        ``None`` in a notebook, at a prompt, with ``python -c``, and where what was started is no
+        file of the user's, such as an installed command.
+    """
+    module = sys.modules.get("__main__")
+    file = getattr(module, "__file__", None)
+    if module is None or not isinstance(file, str):
+        return None
+    path = Path(file).absolute()
+    spec = getattr(module, "__spec__", None)
+    if spec is not None:
+        name: str = spec.name
+        if name.partition(".")[0] == __name__.partition(".")[0]:
+            return None
+        return name, path
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        return None
+    return path.stem, path
+
+
+def alias_main() -> None:
+    """Make ``__main__`` and its importable name one module.
+
+    Without it, whoever imports the script by name gets a second copy of it, and its classes are
+    not the ones the script's own functions use.
+    """
+    main = main_module()
+    if main is not None:
+        sys.modules.setdefault(main[0], sys.modules["__main__"])
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a file under the name it would be imported by.
+
+    The directory above its outermost package is put first on ``sys.path``.
+
+    Raises:
+        ConfigError: there is no such file, its name cannot be imported, or another module of
+            that name is loaded already. What the file itself raises is not touched.
+    """
+    path = path.absolute()
+    if not path.is_file():
+        raise ConfigError(f"there is no file {_short(path)}")
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise ConfigError(f"{_short(path)} cannot be imported: its name is not an identifier")
+    parts = [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier():
+        parts.append(folder.name)
+        folder = folder.parent
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    name = ".".join(reversed(parts))
+    module = importlib.import_module(name)
+    found = getattr(module, "__file__", None)
+    if found is None or Path(found).resolve() != path.resolve():
+        raise ConfigError(
+            f"{_short(path)} cannot be imported as {name!r}: "
+            f"that is {found or 'a built-in module'}; rename the file"
+        )
+    return module
+
+
+def _marked(folder: Path) -> bool:
+    return any((folder / mark).exists() for mark in _MARKS)
+
+
+def _table(file: Path) -> Mapping[str, Any]:
+    try:
+        raw = file.read_bytes()
+    except OSError:
+        return {}
+    if b"turnout" not in raw:
+        return {}
+    import tomllib
+
+    try:
+        tool = tomllib.loads(raw.decode()).get("tool", {})
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{_short(file)} is not valid TOML: {error}") from error
+    table = tool.get("turnout", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{_short(file)}: tool.turnout must be a table")
+    for key in table:
+        if key not in _KEYS:
+            raise ConfigError(
+                f"{_short(file)}: unknown key 'tool.turnout.{key}'; {choices(key, _KEYS)}"
+            )
+    return table
+
+
+def _source(root: Path, table: Mapping[str, Any]) -> Path:
+    said = table.get("source")
+    if said is None:
+        return root / "src" if (root / "src").is_dir() else root
+    if not isinstance(said, str):
+        raise ConfigError(f"tool.turnout.source must be a directory's name, not {said!r}")
+    source = root / said
+    if not source.is_dir():
+        raise ConfigError(f"tool.turnout.source: there is no directory {_short(source)}")
+    return source.resolve()
+
+
+def _exclude(root: Path, table: Mapping[str, Any]) -> tuple[str, ...]:
+    said = table.get("exclude", [])
+    if not isinstance(said, list) or not all(isinstance(item, str) for item in said):
+        raise ConfigError(f"tool.turnout.exclude must be a list of patterns, not {said!r}")
+    return tuple(said)
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
