@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 
 from turnout import spi
 
@@ -87,7 +87,7 @@ class ThreadsBackend(spi.ExecutorBackend):
     name = "threads"
     summary = "threads of this process"
     schema = ThreadsConfig
-    capabilities = {
+    capabilities: ClassVar = {
         "env_vars": spi.unsupported("threads share the variables of their process"),
     }
 
