@@ -26,6 +26,15 @@ def plain(value: Any) -> Any:
     return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
 
 
+def objects(value: Any) -> Any:
+    """As `plain`, with structured parts as the dataclasses they were declared with."""
+    if not is_config(type(value)):
+        return value
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_object(value)
+
+
 def items(value: Any) -> list[Any]:
     """The items of a `ListConfig`, resolved; containers among them stay config containers."""
     return list(value)

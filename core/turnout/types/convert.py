@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import pathlib
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from turnout.errors import ConfigError, TypeMismatch
 from turnout.types import configs
-from turnout.types.check import checker, closest, exact_types, wrong_length
+from turnout.types import convert_parts as parts
+from turnout.types.check import checker, exact_types
+from turnout.types.convert_parts import Convert
 from turnout.types.foreign import is_config, is_dict_config, is_list_config, kin
-from turnout.types.forms import Form, Kind, form
+from turnout.types.forms import Form, Kind, form, strip
 from turnout.types.misfit import Misfit
 from turnout.types.records import record, typed_dict
 from turnout.types.relate import TOWER, is_record
 from turnout.types.show import Found, show
 
-Convert: TypeAlias = Callable[[Any], Any]
-
 _MEMO: dict[Any, Convert | None] = {}
 _MEMO_LIMIT: Final = 8192
+_NAMES_SHOWN: Final = 8
 
 
 def convert(value: Any, annotation: Any, where: str) -> Any:
@@ -55,9 +54,8 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
     try:
         return change(value)
     except Misfit as misfit:
-        raise TypeMismatch(where, misfit.expected or show(annotation), misfit.found) from (
-            misfit.__cause__
-        )
+        expected = misfit.expected or show(annotation)
+        raise TypeMismatch(where, expected, misfit.found) from misfit.__cause__
     except Exception as problem:
         text = configs.explain(problem)
         if text is None:
@@ -71,17 +69,18 @@ def converter(annotation: Any) -> Convert | None:
         return _MEMO[annotation]
     except KeyError:
         pass
-    except TypeError:
-        return _compile(form(annotation))
+    except TypeError:  # its extras cannot be hashed
+        plain = strip(annotation)
+        return _compile(form(annotation)) if plain is annotation else converter(plain)
     if len(_MEMO) >= _MEMO_LIMIT:
         _MEMO.clear()
     made: list[Convert | None] = []
 
     def itself(value: Any) -> Any:
-        known = made[0]
+        known = made[0] if made else _compile(form(annotation))
         return value if known is None else known(value)
 
-    # As in `check.checker`.
+    # As in `turnout.types.check.checker`.
     _MEMO[annotation] = itself
     try:
         made.append(_compile(form(annotation)))
@@ -99,15 +98,20 @@ def _compile(target: Form) -> Convert | None:
         case Kind.CLASS:
             return _instance(target.cls)
         case Kind.UNION:
-            return _union(target.args)
-        case Kind.ITEMS:
-            return _items(target.cls, target.args[0], target.annotation)
-        case Kind.TUPLE:
-            return _tuple(target.args)
-        case Kind.MAPPING:
-            return _mapping(target)
+            exact = frozenset().union(*map(_unchanged, target.args))
+            return parts.union([converter(member) for member in target.args], exact)
         case Kind.TYPED_DICT:
             return typed_dict(target.annotation, converter)
+        case Kind.TUPLE:
+            return parts.fixed([converter(part) for part in target.args])
+        case Kind.ITEMS:
+            return _items(target.cls, target.args[0], target.annotation)
+        case Kind.MAPPING:
+            changes = [converter(part) for part in target.args]
+            exacts = [_unchanged(part) for part in target.args]
+            return parts.mapping(target.cls, changes, exacts, _fitting(target.annotation))
+        case Kind.OTHER if is_record(target.cls):
+            return record(target.cls, checker(target.annotation), converter)
         case Kind.LITERAL | Kind.OTHER:
             return _fitting(target.annotation)
 
@@ -120,14 +124,24 @@ def _instance(cls: Any) -> Convert:
     if issubclass(cls, pathlib.PurePath):
         return _path(cls)
     if is_record(cls):
-        return record(cls, converter)
+        return record(cls, checker(cls), converter)
     if is_dict_config(cls):
         return _config(cls, dict)
     if is_list_config(cls):
         return _config(cls, list)
-    if cls in (tuple, set, frozenset):
-        return _items(cls, Any, cls)
-    return _fitting(cls)
+    return _items(cls, Any, cls) if cls in parts.FROM_LIST else _fitting(cls)
+
+
+def _items(cls: type, item: Any, annotation: Any) -> Convert:
+    return parts.items(cls, converter(item), _unchanged(item), _fitting(annotation))
+
+
+def _unchanged(annotation: Any) -> frozenset[type]:
+    """Classes whose direct instances need no conversion, as far as that is known at a glance."""
+    target = form(annotation)
+    if target.kind is Kind.UNION:
+        return frozenset().union(*map(_unchanged, target.args))
+    return exact_types(annotation) - frozenset(TOWER.get(target.cls, ()))
 
 
 def _fitting(annotation: Any) -> Convert:
@@ -154,10 +168,8 @@ def _number(cls: Any) -> Convert:
     def change(value: Any) -> Any:
         if type(value) is cls:
             return value
-        if isinstance(value, lower) and not isinstance(value, cls):
-            # A scalar of numpy that is one of Python's numbers by birth stays what it is.
-            if kin(type(value)) is not None:
-                return value
+        # numpy's float64 is a float of Python's by birth, and stays what it is.
+        if isinstance(value, lower) and kin(type(value)) is None:
             try:
                 return cls(value)
             except OverflowError as problem:
@@ -173,7 +185,7 @@ def _number(cls: Any) -> Convert:
 def _member(cls: type[enum.Enum]) -> Convert:
     kinds = {type(member.value) for member in cls}
     names = list(cls.__members__)
-    known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    known = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
 
     def change(value: Any) -> Any:
         if isinstance(value, cls):
@@ -192,10 +204,10 @@ def _member(cls: type[enum.Enum]) -> Convert:
 
 def _path(cls: type[pathlib.PurePath]) -> Convert:
     def change(value: Any) -> Any:
-        if isinstance(value, str):
-            return cls(value)
         if isinstance(value, cls):
             return value
+        if isinstance(value, str):
+            return cls(value)
         raise Misfit(Found.of(value))
 
     return change
@@ -210,149 +222,3 @@ def _config(cls: type, source: type) -> Convert:
         raise Misfit(Found.of(value))
 
     return change
-
-
-def _union(members: tuple[Any, ...]) -> Convert:
-    changes = [converter(member) for member in members]
-    exact = frozenset().union(*map(_as_they_are, members))
-
-    def change(value: Any) -> Any:
-        if type(value) in exact:
-            return value
-        found: list[Found] = []
-        made: list[Any] = []
-        for one in changes:
-            if one is None:
-                return value
-            try:
-                result = one(value)
-            except Misfit as misfit:
-                found.append(misfit.found)
-                continue
-            if result is value:
-                return value
-            made.append(result)
-        if made:
-            return made[0]
-        raise Misfit(closest(value, found))
-
-    return change
-
-
-def _as_they_are(annotation: Any) -> frozenset[type]:
-    """Classes whose direct instances need no conversion, as far as that is known at a glance."""
-    target = form(annotation)
-    if target.kind is Kind.UNION:
-        return frozenset().union(*map(_as_they_are, target.args))
-    return exact_types(annotation) - frozenset(TOWER.get(target.cls, ()))
-
-
-def _items(cls: Any, item: Any, annotation: Any) -> Convert:
-    change_item, whole = converter(item), _fitting(annotation)
-    test = checker(cls)
-    exact = _as_they_are(item)
-
-    def change(value: Any) -> Any:
-        kind = type(value)
-        if is_list_config(kind):
-            made = _each(configs.items(value), change_item)
-            return _fit(made if cls not in _FROM_LIST else _made(cls, made, value), test)
-        if kind in _BUILTIN and (isinstance(value, cls) or kind is list and cls in _FROM_LIST):
-            target = kind if isinstance(value, cls) else cls
-            if change_item is None or exact.issuperset(map(type, value)):
-                return value if target is kind else _made(target, value, value)
-            made = _each(value, change_item)
-            same = target is kind and all(a is b for a, b in zip(made, value, strict=True))
-            return value if same else _made(target, made, value)
-        return whole(value)
-
-    return change
-
-
-_FROM_LIST: Final = (tuple, set, frozenset)
-_BUILTIN: Final = (list, tuple, set, frozenset)
-
-
-def _each(values: Any, change: Convert | None, first: int = 0) -> list[Any]:
-    if change is None:
-        return [configs.plain(value) for value in values]
-    made = []
-    for index, value in enumerate(values, first):
-        try:
-            made.append(change(value))
-        except Misfit as misfit:
-            raise misfit.inside(f"[{index}]") from misfit.__cause__
-    return made
-
-
-def _made(cls: Any, items: Any, value: Any) -> Any:
-    try:
-        return cls(items)
-    except TypeError as problem:  # a set of what cannot be hashed
-        raise Misfit(Found.of(value)) from problem
-
-
-def _fit(value: Any, test: Any) -> Any:
-    found = None if test is None else test(value)
-    if found is not None:
-        raise Misfit(found)
-    return value
-
-
-def _tuple(parts: tuple[Any, ...]) -> Convert:
-    changes = [converter(part) for part in parts]
-
-    def change(value: Any) -> Any:
-        items = configs.items(value) if is_list_config(type(value)) else value
-        if not isinstance(items, list | tuple):
-            raise Misfit(Found.of(value))
-        if len(items) != len(changes):
-            raise Misfit(wrong_length(value))
-        made = []
-        for index, (item, one) in enumerate(zip(items, changes, strict=True)):
-            made += _each([item], one, index)
-        same = isinstance(value, tuple) and all(a is b for a, b in zip(made, value, strict=True))
-        return value if same else tuple(made)
-
-    return change
-
-
-def _mapping(target: Form) -> Convert:
-    key, item = target.args
-    change_key, change_item = converter(key), converter(item)
-    exact_keys, exact_items = _as_they_are(key), _as_they_are(item)
-    whole = _fitting(target.annotation)
-
-    def change(value: Any) -> Any:
-        kind = type(value)
-        fresh = is_dict_config(kind) and issubclass(dict, target.cls)
-        if not fresh and not (kind is dict and isinstance(value, target.cls)):
-            return whole(value)
-        given = configs.pairs(value) if fresh else value
-        fits = (change_key is None or exact_keys.issuperset(map(type, given))) and (
-            change_item is None or exact_items.issuperset(map(type, given.values()))
-        )
-        if fits and not fresh:
-            return value
-        made = dict(_pair(name, part, change_key, change_item) for name, part in given.items())
-        same = not fresh and all(
-            old is new and given[old] is made[new] for old, new in zip(given, made, strict=False)
-        )
-        return value if same and len(made) == len(given) else made
-
-    return change
-
-
-def _pair(
-    name: Any, value: Any, change_key: Convert | None, change_item: Convert | None
-) -> tuple[Any, Any]:
-    try:
-        key = name if change_key is None else change_key(name)
-    except Misfit as misfit:
-        raise Misfit(Found(f"key {misfit.found}"), misfit.expected) from misfit.__cause__
-    if change_item is None:
-        return key, configs.plain(value)
-    try:
-        return key, change_item(value)
-    except Misfit as misfit:
-        raise misfit.inside(f"[{name!r}]") from misfit.__cause__

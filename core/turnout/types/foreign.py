@@ -7,8 +7,16 @@ that is not in `sys.modules` has nothing to say.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
+_NUMPY: Final = {
+    "bool_": bool,
+    "integer": int,
+    "floating": float,
+    "complexfloating": complex,
+    "str_": str,
+    "bytes_": bytes,
+}
 _KIN: dict[type, type] = {}
 
 
@@ -25,21 +33,23 @@ def kin(cls: type) -> type | None:
     generic = getattr(numpy, "generic", None)
     if generic is None or not issubclass(cls, generic):
         return None
-    for name, plain in (
-        ("bool_", bool),
-        ("integer", int),
-        ("floating", float),
-        ("complexfloating", complex),
-        ("str_", str),
-        ("bytes_", bytes),
-    ):
+    # A duration is an integer to numpy, and none to anybody else.
+    if issubclass(cls, getattr(numpy, "timedelta64", ())):
+        return None
+    for name, plain in _NUMPY.items():
         if issubclass(cls, getattr(numpy, name)):
-            # A duration is an integer to numpy, and none to anybody else.
-            if cls.__name__ == "timedelta64":
-                return None
             _KIN[cls] = plain
             return plain
     return None
+
+
+def is_open_scalar(cls: type) -> bool:
+    """Whether a class is an abstract one of numpy's, whose values have kin of several classes."""
+    numpy = sys.modules.get("numpy")
+    generic = getattr(numpy, "generic", None)
+    if generic is None or not issubclass(cls, generic) or kin(cls) is not None:
+        return False
+    return any(issubclass(getattr(numpy, name), cls) for name in _NUMPY)
 
 
 def is_dict_config(cls: type) -> bool:

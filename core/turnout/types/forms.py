@@ -112,9 +112,7 @@ def strip(annotation: Any) -> Any:
     while True:
         origin = typing.get_origin(annotation)
         kind = type(annotation).__name__
-        if origin is not None and getattr(origin, "_name", None) in _QUALIFIERS:
-            annotation = _part(typing.get_args(annotation)[0])
-        elif origin is typing.Annotated:
+        if origin is not None and qualifier(origin) is not None:
             annotation = _part(typing.get_args(annotation)[0])
         elif isinstance(annotation, typing.NewType):
             annotation = _part(annotation.__supertype__)
@@ -128,6 +126,14 @@ def strip(annotation: Any) -> Any:
             annotation = _aliased(origin, typing.get_args(annotation))
         else:
             return annotation
+
+
+def qualifier(origin: Any) -> str | None:
+    """The name of a qualifier such as `Required`, given what `typing.get_origin` gives."""
+    if origin is typing.Annotated:
+        return "Annotated"
+    name = getattr(origin, "_name", None)
+    return name if name in _QUALIFIERS else None
 
 
 def _part(annotation: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import sys
 import types
 import typing
@@ -21,12 +22,14 @@ def hints(fn: Any) -> dict[str, Any]:
     for `typing.Any`, each by itself. A function defined inside another one may name what
     that one has defined.
 
-    >>> def scale(x: "list[float]", by: "Unheard | None" = None) -> "float": ...
+    >>> def scale(x: "list[float]", by: "list[Unheard]") -> "float": ...
     >>> hints(scale)
-    {'x': list[float], 'by': typing.Optional[typing.Any], 'return': <class 'float'>}
+    {'x': list[float], 'by': list[typing.Any], 'return': <class 'float'>}
     """
     while isinstance(fn, functools.partial):
         fn = fn.func
+    if not hasattr(fn, "__annotations__") and not isinstance(fn, type):
+        fn = type(fn).__call__ if callable(fn) else fn
     try:
         known = _MEMO.get(fn)
     except TypeError:  # it cannot be hashed or referred to weakly
@@ -39,21 +42,27 @@ def hints(fn: Any) -> dict[str, Any]:
 
 
 def _resolve(fn: Any) -> tuple[dict[str, Any], bool]:
-    scope = _closure(fn)
+    """The annotations, and whether every name in them was found."""
+    around = {**_enclosing(fn), **_closure(fn)}
     try:
-        return typing.get_type_hints(fn, localns=scope or None, include_extras=True), True
+        return typing.get_type_hints(fn, localns=around or None, include_extras=True), True
     except Exception:  # annotations are code of the user's, evaluated
         pass
     found: dict[str, Any] = {}
     complete = True
     for owner in reversed(fn.__mro__) if isinstance(fn, type) else (fn,):
-        raw = owner.__dict__.get("__annotations__") if isinstance(owner, type) else None
-        raw = raw if isinstance(owner, type) else getattr(owner, "__annotations__", None)
-        names = {**_globals(owner), **_enclosing(owner), **_closure(owner)}
-        for name, annotation in (raw or {}).items():
+        names = {**_globals(owner), **around}
+        for name, annotation in _written(owner).items():
             found[name], whole = _one(annotation, names)
             complete = complete and whole
     return found, complete
+
+
+def _written(owner: Any) -> Mapping[str, Any]:
+    try:
+        return inspect.get_annotations(owner)
+    except Exception:  # not a thing that has any
+        return {}
 
 
 def _one(annotation: Any, names: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -69,7 +78,7 @@ def _one(annotation: Any, names: Mapping[str, Any]) -> tuple[Any, bool]:
     try:
         tree = _Known(names).visit(ast.parse(annotation, mode="eval"))
         code = compile(ast.fix_missing_locations(tree), "<annotation>", "eval")
-        value = eval(code, dict(names) | {_ANY: Any})  # noqa: S307  (what typing does)
+        value = eval(code, dict(names) | {_ANY: Any})
     except Exception:  # see above
         return Any, False
     return type(None) if value is None else value, False
@@ -93,7 +102,7 @@ class _Known(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if not isinstance(node.value, str):
             return node
-        return typing.cast(ast.AST, self.visit(ast.parse(node.value, mode="eval").body))
+        return typing.cast("ast.AST", self.visit(ast.parse(node.value, mode="eval").body))
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         value = self.visit(node.value)
@@ -111,7 +120,7 @@ class _Known(ast.NodeTransformer):
 
     def _or_any(self, node: ast.expr) -> ast.AST:
         try:
-            eval(ast.unparse(node), self._names)  # noqa: S307  (a dotted name, nothing else)
+            eval(ast.unparse(node), self._names)
         except Exception:
             return ast.Name(_ANY, ast.Load())
         return node
@@ -119,14 +128,14 @@ class _Known(ast.NodeTransformer):
 
 def _globals(owner: Any) -> dict[str, Any]:
     if isinstance(owner, type):
-        return dict(vars(sys.modules.get(owner.__module__, types)), **vars(owner))
-    while hasattr(owner, "__wrapped__"):
-        owner = owner.__wrapped__
-    return dict(getattr(owner, "__globals__", {}))
+        module = sys.modules.get(owner.__module__)
+        return {**(vars(module) if module else {}), **vars(owner)}
+    return dict(getattr(inspect.unwrap(owner), "__globals__", {}))
 
 
 def _closure(fn: Any) -> dict[str, Any]:
     """The names that a function shares with the functions around it."""
+    fn = fn if isinstance(fn, type) else inspect.unwrap(fn)
     code, cells = getattr(fn, "__code__", None), getattr(fn, "__closure__", None)
     found = {}
     for name, cell in zip(code.co_freevars, cells, strict=True) if code and cells else ():
@@ -144,15 +153,11 @@ def _enclosing(owner: Any) -> dict[str, Any]:
 
     A name that only an annotation mentions is in no closure.
     """
-    if "<locals>" not in getattr(owner, "__qualname__", ""):
-        return {}
-    outer = owner.__qualname__.rpartition(".<locals>")[0]
-    frame = sys._getframe()
-    back: types.FrameType | None = frame
-    while back is not None:
-        if back.f_code.co_qualname == outer and (
-            back.f_globals.get("__name__") == owner.__module__
-        ):
-            return dict(back.f_locals)
-        back = back.f_back
+    outer, nested, _ = getattr(owner, "__qualname__", "").rpartition(".<locals>")
+    frame = sys._getframe() if nested else None
+    while frame is not None:
+        module = frame.f_globals.get("__name__")
+        if frame.f_code.co_qualname == outer and module == owner.__module__:
+            return dict(frame.f_locals)
+        frame = frame.f_back
     return {}

@@ -1,11 +1,14 @@
-"""How a conversion says, from deep inside a value, that it cannot be made."""
+"""How a conversion says, from deep inside a value, that it cannot be made.
+
+This is control flow of the package; nobody outside sees it.
+"""
 
 from __future__ import annotations
 
 from turnout.types.show import Found
 
 
-class Misfit(Exception):  # noqa: N818  (control flow of this package, never seen outside)
+class Misfit(Exception):
     """A value cannot be converted.
 
     Attributes:

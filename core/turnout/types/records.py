@@ -3,87 +3,94 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from turnout.types import configs
-from turnout.types.check import checker
 from turnout.types.foreign import is_dict_config, is_pydantic
+from turnout.types.forms import qualifier
 from turnout.types.hints import hints
 from turnout.types.misfit import Misfit
 from turnout.types.show import Found, show
 
 Convert: TypeAlias = Callable[[Any], Any]
-Converter: TypeAlias = Callable[[Any], "Convert | None"]
+Converter: TypeAlias = Callable[[Any], Convert | None]
 
-MISSING = "???"
+MISSING: Final = "???"
 
 
-def record(cls: Any, converter: Converter) -> Convert:
-    """A function that makes a dataclass, pydantic model or named tuple from a mapping."""
-    make = (
-        _pydantic if is_pydantic(cls) else _dataclass if dataclasses.is_dataclass(cls) else _named
-    )
-    test = checker(cls)
+def record(cls: Any, test: Callable[[Any], Found | None] | None, converter: Converter) -> Convert:
+    """A function that makes a dataclass, pydantic model or named tuple from a mapping.
+
+    Args:
+        cls: the class to make.
+        test: the check of a value that is an instance already.
+        converter: gives the function that converts a field to its annotation.
+    """
 
     def change(value: Any) -> Any:
-        if type(value) is cls or isinstance(value, cls):
+        if isinstance(value, cls):
             found = None if test is None else test(value)
             if found is not None:
                 raise Misfit(found)
             return value
         if not isinstance(value, Mapping):
             raise Misfit(Found.of(value))
-        return make(cls, value, converter)
+        if is_pydantic(cls):
+            return _pydantic(cls, value)
+        if dataclasses.is_dataclass(cls):
+            return _dataclass(cls, value, converter)
+        return _named(cls, value, converter)
 
     return change
 
 
 def typed_dict(cls: Any, converter: Converter) -> Convert:
     """A function that makes a typed dict from a mapping."""
-    required = frozenset(cls.__required_keys__)
 
     def change(value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise Misfit(Found.of(value))
-        given = _given(value)
-        fields = hints(cls)
-        _known(cls, given, fields)
-        for name in fields:
-            if name not in given and name in required:
-                raise Misfit(Found(f"no value for {name!r}"), show(cls))
-        made = {name: _field(name, given[name], fields[name], converter) for name in given}
+        made = _values(cls, value, hints(cls), required_keys(cls), converter)
         same = type(value) is dict and all(made[name] is value[name] for name in made)
         return value if same else made
 
     return change
 
 
+def required_keys(cls: Any) -> list[str]:
+    """The keys that a typed dict must have.
+
+    A `NotRequired` inside an annotation that is text is unknown to the class itself.
+    """
+    found = []
+    for name, annotation in hints(cls).items():
+        said = qualifier(typing.get_origin(annotation))
+        if said == "Required" or (name in cls.__required_keys__ and said != "NotRequired"):
+            found.append(name)
+    return found
+
+
 def _dataclass(cls: Any, value: Mapping[Any, Any], converter: Converter) -> Any:
     late: dict[str, Any] = {}
     if is_dict_config(type(value)):
         declared = configs.declared(value)
-        if issubclass(declared, cls) and dataclasses.is_dataclass(declared):
+        if isinstance(declared, type) and issubclass(declared, cls):
             cls = declared
             # The config of a class has all of its fields, also those its constructor sets.
             late = {f.name: value.get(f.name) for f in dataclasses.fields(cls) if not f.init}
-    given = {name: part for name, part in _given(value, skip=late).items()}
-    fields = {name: f for name, f in cls.__dataclass_fields__.items() if _settable(f)}
-    annotations = hints(cls)
-    _known(cls, given, fields)
+    fields = {name: field for name, field in cls.__dataclass_fields__.items() if _settable(field)}
+    annotations = {name: hints(cls).get(name, Any) for name in fields}
+    required = [name for name, field in fields.items() if not _has_default(field)]
+    given = {name: part for name, part in _given(value).items() if name not in late}
     for name, field in fields.items():
-        if name in given:
-            continue
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise Misfit(Found(f"no value for {name!r}"), show(cls))
-        if isinstance(field.default, str) and field.default == MISSING:
-            raise Misfit(Found("no value (???)", f".{name}"), show(annotations.get(name, Any)))
-    made = {n: _field(n, part, annotations.get(n, Any), converter) for n, part in given.items()}
-    built = _built(cls, made)
+        if name not in given and isinstance(field.default, str) and field.default == MISSING:
+            given[name] = MISSING
+    built = _built(cls, _values(cls, given, annotations, required, converter))
     for name, part in late.items():
         if part is not None:
-            object.__setattr__(built, name, configs.plain(part))
+            object.__setattr__(built, name, configs.objects(part))
     return built
 
 
@@ -92,19 +99,18 @@ def _settable(field: dataclasses.Field[Any]) -> bool:
     return field.init and getattr(kind, "name", "") != "_FIELD_CLASSVAR"
 
 
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    nothing = dataclasses.MISSING
+    return field.default is not nothing or field.default_factory is not nothing
+
+
 def _named(cls: Any, value: Mapping[Any, Any], converter: Converter) -> Any:
-    given, annotations = _given(value), hints(cls)
-    _known(cls, given, cls._fields)
-    for name in cls._fields:
-        if name not in given and name not in cls._field_defaults:
-            raise Misfit(Found(f"no value for {name!r}"), show(cls))
-    return _built(
-        cls,
-        {n: _field(n, part, annotations.get(n, Any), converter) for n, part in given.items()},
-    )
+    annotations = {name: hints(cls).get(name, Any) for name in cls._fields}
+    required = [name for name in cls._fields if name not in cls._field_defaults]
+    return _built(cls, _values(cls, value, annotations, required, converter))
 
 
-def _pydantic(cls: Any, value: Mapping[Any, Any], converter: Converter) -> Any:
+def _pydantic(cls: Any, value: Mapping[Any, Any]) -> Any:
     from pydantic import ValidationError
 
     try:
@@ -125,27 +131,44 @@ def _built(cls: Any, values: dict[str, Any]) -> Any:
         raise Misfit(Found(text), show(cls)) from problem
 
 
-def _given(value: Mapping[Any, Any], skip: Iterable[str] = ()) -> dict[Any, Any]:
-    return {name: value[name] for name in value if name not in skip}
+def _given(value: Mapping[Any, Any]) -> dict[Any, Any]:
+    return configs.pairs(value) if is_dict_config(type(value)) else dict(value)
 
 
-def _known(cls: Any, given: Iterable[Any], fields: Iterable[str]) -> None:
-    names = list(fields)
+def _values(
+    cls: Any,
+    value: Mapping[Any, Any],
+    annotations: Mapping[str, Any],
+    required: Iterable[str],
+    converter: Converter,
+) -> dict[str, Any]:
+    """The fields of a record, each as its annotation wants it."""
+    given = _given(value)
     for key in given:
-        if key in names:
-            continue
-        close = difflib.get_close_matches(str(key), names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names) or 'none'}"
-        raise Misfit(Found(f"unknown key {key!r} ({hint})"), show(cls))
+        if key not in annotations:
+            raise Misfit(_unknown(key, annotations), show(cls))
+    for name in required:
+        if name not in given:
+            raise Misfit(Found(f"no value for {name!r}"), show(cls))
+    return {name: _field(name, part, annotations[name], converter) for name, part in given.items()}
+
+
+def _unknown(key: Any, names: Iterable[str]) -> Found:
+    import difflib
+
+    close = difflib.get_close_matches(str(key), names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names) or 'none'}"
+    return Found(f"unknown key {key!r} ({hint})")
 
 
 def _field(name: str, value: Any, annotation: Any, converter: Converter) -> Any:
+    place = f".{name}"
     if isinstance(value, str) and value == MISSING:
-        raise Misfit(Found("no value (???)", f".{name}"), show(annotation))
+        raise Misfit(Found("no value (???)", place), show(annotation))
     change = converter(annotation)
     if change is None:
-        return configs.plain(value)
+        return configs.objects(value)
     try:
         return change(value)
     except Misfit as misfit:
-        raise misfit.inside(f".{name}", show(annotation)) from misfit.__cause__
+        raise misfit.inside(place, show(annotation)) from misfit.__cause__

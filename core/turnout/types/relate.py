@@ -16,6 +16,7 @@ from turnout.types.foreign import (
     is_dict_config,
     is_list_config,
     is_named_tuple,
+    is_open_scalar,
     is_pydantic,
     kin,
 )
@@ -41,7 +42,9 @@ _MEMO: dict[tuple[Any, Any], Relation] = {}
 # Notebooks define their classes again and again; a memo must not keep all of them alive.
 _MEMO_LIMIT: Final = 8192
 
+# What instances of these can do is known, abstract classes included.
 _SCALARS: Final = (int, float, complex, str, bytes, NONE)
+_CONTAINERS: Final = (list, tuple, set, frozenset, dict)
 
 
 def relate(produced: Any, wanted: Any) -> Relation:
@@ -179,8 +182,10 @@ def relate_classes(produced: type, wanted: type) -> Relation:
         return PROVEN
     if _convertible(plain or produced, wanted) or _derived(wanted, produced):
         return CHECK
-    if plain is not None or any(_derived(produced, scalar) for scalar in _SCALARS):
+    if plain is not None or _mine(produced, _SCALARS):
         return CHECK if _protocol(wanted) else REFUSED
+    if wanted.__module__ == "collections.abc" and _mine(produced, _CONTAINERS):
+        return REFUSED
     if any(_open(cls) for cls in (produced, wanted)):
         return CHECK
     return REFUSED
@@ -195,11 +200,20 @@ def _derived(cls: type, base: type) -> bool:
         return False
 
 
+def _mine(cls: type, classes: tuple[type, ...]) -> bool:
+    return any(_derived(cls, base) for base in classes)
+
+
 def _open(cls: type) -> bool:
     """Whether a class says so little that an unrelated class may have instances of it."""
     asked = type(cls).__instancecheck__
     custom = asked not in (type.__instancecheck__, ABCMeta.__instancecheck__)
-    return isabstract(cls) or _protocol(cls) or (custom and not is_pydantic(cls))
+    return (
+        isabstract(cls)
+        or _protocol(cls)
+        or is_open_scalar(cls)
+        or (custom and not is_pydantic(cls))
+    )
 
 
 def _protocol(cls: type) -> bool:

@@ -7,6 +7,7 @@ import inspect
 import types
 import typing
 from collections import abc
+from collections.abc import Sequence
 from typing import Any, Final
 
 from turnout.types.foreign import kin
@@ -56,8 +57,8 @@ def _literal(value: Any) -> str:
 
 
 def _name(thing: Any) -> str:
-    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
-    name = name or getattr(thing, "_name", None)
+    names = (getattr(thing, key, None) for key in ("__qualname__", "__name__", "_name"))
+    name = next(filter(None, names), None)
     return name.rpartition("<locals>.")[2] if isinstance(name, str) else repr(thing)
 
 
@@ -71,7 +72,8 @@ def describe(value: Any) -> str:
         return "None"
     cls = type(value)
     if isinstance(value, enum.Enum):
-        return f"{_name(cls)}.{value.name}" if isinstance(value.name, str) else _name(cls)
+        # A combination of flags has a name only if the class gives it one.
+        return f"{_name(cls)}.{getattr(value, '_name_', None) or value.value}"
     if cls in _SCALARS or kin(cls) is not None:
         plain = value if cls in _SCALARS else value.item()
         return f"{_name(cls)} {_short(plain)}"
@@ -98,7 +100,8 @@ class Found(str):
     what: str
     place: str
 
-    def __new__(cls, what: str, place: str = "") -> Found:
+    def __new__(cls, what: str, place: str = "") -> typing.Self:
+        """What was found, and where in the value: ``[3]``, ``['key']``, ``.field`` or a chain."""
         text = f"{what} at {place.removeprefix('.')}" if place else what
         found = super().__new__(cls, text)
         found.what = what
@@ -116,3 +119,10 @@ class Found(str):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Found, (self.what, self.place))
+
+
+def telling(value: Any, found: Sequence[Found]) -> Found:
+    """Of what the members of a union found, the one that says more than "another class"."""
+    plain = Found.of(value)
+    more = [one for one in found if one != plain]
+    return more[0] if len(more) == 1 else plain
