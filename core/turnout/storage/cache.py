@@ -37,7 +37,7 @@ def cache_key(identity: str, version: str, inputs: Mapping[str, str]) -> str:
         inputs: the digest of each input that counts, by parameter.
 
     >>> cache_key("main:train", "c1", {"a": "d11", "b": "d12"})
-    'k1c9b07adb95a2ac48b4e8eab44a1fa9de'
+    'k11c8048d23e2847d982bca1dde73cecad'
     """
     data = json.dumps([identity, version, sorted(inputs.items())], separators=(",", ":"))
     return KEY_SCHEME + blake2b(data.encode("ascii"), digest_size=16).hexdigest()
@@ -47,6 +47,7 @@ def output_digest(value: Any, key: str = "", output: str = "") -> str:
     """The digest a result carries to its consumers.
 
     Args:
+        value: the result.
         key: the cache key it was made under, if its task is cached. It stands for a value
             that has no canonical form: pickle bytes differ from one run to the next.
         output: which of the task's outputs this is.
@@ -132,6 +133,8 @@ class ResultCache:
         """Keep a result, unless the mode forbids it.
 
         Args:
+            key: what it is kept under.
+            value: the result.
             meta: JSON values that describe it, such as the task's name.
             digest: its digest, if it has been taken.
             where: what the value is, for the message of an error.
@@ -162,7 +165,7 @@ class ResultCache:
         return digest
 
     def _hit(self, name: str, data: bytes) -> Hit | None:
-        first, _, rest = data[:200].partition(b"\n")
+        first, _, _ = data[:200].partition(b"\n")
         magic, version, length, total = first.split(b" ")
         if magic != _MAGIC or int(version) != _FORMAT:
             raise ValueError(f"it is of format {version!r}, and this turnout reads {_FORMAT}")

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from turnout.errors import EncodeError, PluginError
 from turnout.graph.values import NotPlain, tagged, untagged
 
-__all__ = ["Codec", "Encoded", "codec_of", "decode", "encode", "is_pickled"]
+__all__ = ["Codec", "Encoded", "decode", "encode", "is_pickled", "plugin_codecs", "refused"]
 
 
 class Codec(Protocol):
@@ -59,6 +59,7 @@ def encode(value: Any, where: str = "", *, stored: bool = False) -> Encoded:
     """The value as bytes, by the first codec that handles it.
 
     Args:
+        value: anything.
         where: what the value is, for the message: ``parameter 'data' of task 'train'``.
         stored: the bytes outlive this process, so that classes of a notebook are named
             and not copied into them; otherwise they travel along.
@@ -69,10 +70,16 @@ def encode(value: Any, where: str = "", *, stored: bool = False) -> Encoded:
     >>> encode({"C": 0.1}).codec
     'plain/1'
     """
-    codec = codec_of(value)
+    codec = _PLAIN_CODEC if type(value) in _PLAIN else _typed_codec_of(value)
     try:
-        if codec is PICKLE:
-            payload = PICKLE.encode(value, stored=stored)
+        if codec is None:
+            # Whether a value is plain is told by encoding it; that is done once.
+            try:
+                payload = _PLAIN_CODEC.encode(value)
+                codec = _PLAIN_CODEC
+            except NOT_PLAIN:
+                payload = PICKLE.encode(value, stored=stored)
+                codec = PICKLE
         else:
             payload = codec.encode(value)
     except Exception as error:
@@ -91,7 +98,7 @@ def decode(codec: str, payload: bytes) -> Any:
     [1, 2.5, None]
     """
     name, _, version = codec.partition("/")
-    for known in (*plugin_codecs(), *BUILT_IN):
+    for known in (*plugin_codecs(), *_BUILT_IN):
         if known.name == name:
             if int(version or 1) > known.version:
                 raise PluginError(
@@ -105,23 +112,21 @@ def decode(codec: str, payload: bytes) -> Any:
     )
 
 
-def codec_of(value: Any) -> Codec:
-    """The first codec that handles the value; pickle handles all."""
-    if type(value) in _PLAIN:
-        return _PLAIN_CODEC
+def _typed_codec_of(value: Any) -> Codec | None:
+    """The codec of this very type, from a plugin or one of ours."""
     for codec in plugin_codecs():
         if codec.handles(value):
             return codec
-    for codec in BUILT_IN:
+    for codec in _TYPED:
         if codec.handles(value):
             return codec
-    return PICKLE
+    return None
 
 
 def is_pickled(codec: str) -> bool:
     """Whether decoding what this codec wrote means unpickling, which can run any code."""
     name = codec.partition("/")[0]
-    for known in (*plugin_codecs(), *BUILT_IN):
+    for known in (*plugin_codecs(), *_BUILT_IN):
         if known.name == name:
             return bool(getattr(known, "pickled", False))
     return False
@@ -168,6 +173,9 @@ def refused(value: Any, where: str, error: Exception) -> EncodeError:
     )
 
 
+NOT_PLAIN: Final = (NotPlain, RecursionError, ValueError)
+
+
 class _Plain:
     """Plain data, and dataclasses, named tuples and pydantic models made of it, as JSON."""
 
@@ -178,7 +186,7 @@ class _Plain:
     def handles(self, value: Any) -> bool:
         try:
             self.encode(value)
-        except (NotPlain, RecursionError, ValueError):
+        except NOT_PLAIN:
             return False
         return True
 
@@ -210,18 +218,18 @@ class _Numpy:
     def encode(self, value: Any) -> bytes:
         import io
 
-        import numpy
+        import numpy as np
 
         file = io.BytesIO()
-        numpy.save(file, value, allow_pickle=False)
+        np.save(file, value, allow_pickle=False)
         return file.getvalue()
 
     def decode(self, payload: bytes) -> Any:
         import io
 
-        import numpy
+        import numpy as np
 
-        return numpy.load(io.BytesIO(payload), allow_pickle=False)
+        return np.load(io.BytesIO(payload), allow_pickle=False)
 
 
 class _Polars:
@@ -242,9 +250,9 @@ class _Polars:
     def encode(self, value: Any) -> bytes:
         import io
 
-        import polars
+        import polars as pl
 
-        series = type(value) is polars.Series
+        series = type(value) is pl.Series
         file = io.BytesIO()
         (value.to_frame() if series else value).write_ipc(file)
         return (b"s" if series else b"f") + file.getvalue()
@@ -252,9 +260,9 @@ class _Polars:
     def decode(self, payload: bytes) -> Any:
         import io
 
-        import polars
+        import polars as pl
 
-        frame = polars.read_ipc(io.BytesIO(payload[1:]))
+        frame = pl.read_ipc(io.BytesIO(payload[1:]))
         return frame.to_series() if payload[:1] == b"s" else frame
 
 
@@ -315,4 +323,5 @@ class _Pickle:
 
 _PLAIN_CODEC: Final = _Plain()
 PICKLE: Final = _Pickle()
-BUILT_IN: Final[Sequence[Codec]] = (_Numpy(), _Polars(), _Config(), _PLAIN_CODEC, PICKLE)
+_TYPED: Final[Sequence[Codec]] = (_Numpy(), _Polars(), _Config())
+_BUILT_IN: Final[Sequence[Codec]] = (*_TYPED, _PLAIN_CODEC, PICKLE)

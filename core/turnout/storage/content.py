@@ -139,7 +139,7 @@ def _column(tokens: Tokens, array: Any) -> str:
     if isinstance(dtype, pandas.DatetimeTZDtype):
         zone = tokens.token(dtype.tz)
         return f"column({dtype.unit},{zone},{_array(array.to_numpy('M8[ns]').view('i8'))})"
-    if dtype == object:
+    if dtype.kind == "O" and not pandas.api.types.is_extension_array_dtype(dtype):
         # Hashing by pandas would take the text of what is no text: 1 and "1" would be equal.
         return f"column(object,{tokens.token(list(array))})"
     if not pandas.api.types.is_extension_array_dtype(dtype):
@@ -166,7 +166,7 @@ def _polars(tokens: Tokens, value: Any, kind: type) -> str | None:
     return None
 
 
-def _torch(tokens: Tokens, value: Any, kind: type) -> str | None:
+def _torch(_: Tokens, value: Any, kind: type) -> str | None:
     torch = sys.modules["torch"]
     if isinstance(value, (torch.dtype, torch.device, torch.Size)):
         return f"torch({value!r})"

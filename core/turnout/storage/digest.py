@@ -7,7 +7,7 @@ canonical form contributes the bytes of its pickle, which may differ between equ
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import functools
 import json
@@ -17,8 +17,8 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from turnout.graph.refs import ref_of
 from turnout.storage.checksum import blake2b, checksum
-from turnout.storage.reference import reference
 
 __all__ = ["SCHEME", "Tokens", "digest", "digest_and_canonical", "is_canonical"]
 
@@ -71,6 +71,9 @@ def _sealed(text: str) -> str:
 class Tokens:
     """Writes tokens, and remembers whether all of them were canonical.
 
+    Args:
+        function: gives the token of a function or class; its version if not given.
+
     Attributes:
         canonical: false once something had to be pickled.
     """
@@ -78,10 +81,6 @@ class Tokens:
     __slots__ = ("_callable", "canonical")
 
     def __init__(self, function: Callable[[Any], str] | None = None) -> None:
-        """
-        Args:
-            function: the token of a function or class; its version if not given.
-        """
         self.canonical = True
         self._callable = function or _version_token
 
@@ -105,7 +104,7 @@ class Tokens:
 
     def kind(self, kind: type) -> str:
         """The token of the class of an instance: its name; its code is no part of the value."""
-        return reference(kind)
+        return ref_of(kind)
 
     def pickled(self, value: Any) -> str:
         """The token of last resort."""
@@ -121,10 +120,10 @@ class Tokens:
 
     def _instance(self, value: Any, kind: type) -> str:
         if isinstance(value, enum.Enum):
-            return f"enum({reference(kind)}.{value.name})"
+            return f"enum({ref_of(kind)}.{value.name})"
         if isinstance(value, os.PathLike) and kind.__module__.startswith("pathlib"):
             return f"path({_text(os.fspath(value))})"
-        if isinstance(value, datetime.tzinfo) and hasattr(value, "key"):
+        if isinstance(value, dt.tzinfo) and hasattr(value, "key"):
             return f"zone({_text(str(value.key))})"
         from turnout.storage import content
 
@@ -169,7 +168,7 @@ class Tokens:
 def _version_token(function: Any) -> str:
     from turnout.storage.version import version_of
 
-    return f"code({reference(function)},{version_of(function).digest})"
+    return f"code({ref_of(function)},{version_of(function).digest})"
 
 
 def _text(value: str) -> str:
@@ -187,7 +186,7 @@ def _bytes(value: bytes | bytearray) -> str:
 
 def _shown(name: str) -> Callable[[Tokens, Any], str]:
     """Tokens of types whose ``repr`` says everything."""
-    return lambda tokens, value: f"{name}({value!r})"
+    return lambda _, value: f"{name}({value!r})"
 
 
 _SCALAR: Final[dict[type, Callable[[Any], str]]] = {
@@ -204,17 +203,17 @@ _EXACT: Final[dict[type, Callable[[Tokens, Any], str]]] = {
     dict: Tokens._dict,
     set: Tokens._set,
     frozenset: Tokens._set,
-    bytes: lambda tokens, value: _bytes(value),
-    bytearray: lambda tokens, value: _bytes(value),
+    bytes: lambda _, value: _bytes(value),
+    bytearray: lambda _, value: _bytes(value),
     complex: _shown("complex"),
     range: _shown("range"),
     type(...): _shown("ellipsis"),
     slice: lambda tokens, v: f"slice({tokens.items((v.start, v.stop, v.step))})",
-    datetime.datetime: Tokens._datetime,
-    datetime.time: Tokens._datetime,
-    datetime.date: Tokens._datetime,
-    datetime.timedelta: _shown("timedelta"),
-    datetime.timezone: _shown("timezone"),
+    dt.datetime: Tokens._datetime,
+    dt.time: Tokens._datetime,
+    dt.date: Tokens._datetime,
+    dt.timedelta: _shown("timedelta"),
+    dt.timezone: _shown("timezone"),
     re.Pattern: lambda tokens, v: f"pattern({tokens.items((v.pattern, v.flags))})",
     types.FunctionType: Tokens._function,
     types.BuiltinFunctionType: Tokens._function,

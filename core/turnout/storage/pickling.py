@@ -8,8 +8,7 @@ import pickle
 import sys
 from typing import Any
 
-from turnout.graph.values import resolve
-from turnout.storage.reference import importable, main_name, reference
+from turnout.graph.refs import importable, main_name, ref_of, resolve
 
 
 def dumps(value: Any, *, stored: bool = False) -> bytes:
@@ -48,7 +47,7 @@ def _pickler() -> Any:
                     if name is not None:
                         return resolve, (name,)
                 elif self._stored and _is_top(obj):
-                    return resolve, (reference(obj),)
+                    return resolve, (ref_of(obj),)
             return super().reducer_override(obj)
 
     return Pickler

@@ -141,6 +141,9 @@ class Records:
 
     Nothing is made on disk before the first run begins.
 
+    Args:
+        root: the directory of the records, ``.turnout`` beside the project.
+
     >>> import tempfile
     >>> records = Records(tempfile.mkdtemp())
     >>> records.begin(RunRecord("r1", "pipeline", started=1.0))
@@ -152,10 +155,6 @@ class Records:
     """
 
     def __init__(self, root: str | Path) -> None:
-        """
-        Args:
-            root: the directory of the records, ``.turnout`` beside the project.
-        """
         self.path = os.path.join(os.fspath(root), "runs.db")
         self._files = Store(root)
         self._connection: sqlite3.Connection | None = None

@@ -48,12 +48,11 @@ class Piece(NamedTuple):
     notes: tuple[str, ...]
 
 
-def piece_of_function(
-    code: types.CodeType, is_ours: Callable[[tuple[str, ...]], bool] = lambda chain: False
-) -> Piece:
+def piece_of_function(code: types.CodeType, is_ours: Callable[[tuple[str, ...]], bool]) -> Piece:
     """The piece of a function's code.
 
     Args:
+        code: the function's code.
         is_ours: whether a dotted name of a decorator is one of turnout's. Those say how a task
             is run, which is no part of what it does.
     """
@@ -150,13 +149,13 @@ def _stands_at(node: _Function, code: types.CodeType) -> bool:
     places = [p for p in code.co_positions() if None not in p and p[2:] != (0, 0)]
     starts = [(p[0], p[2]) for p in places]
     ends = [(p[1], p[3]) for p in places]
-    return bool(places) and (min(starts), max(ends)) == span  # type: ignore[type-var]
+    return bool(places) and (min(starts), max(ends)) == span
 
 
 def _with(node: ast.FunctionDef | ast.AsyncFunctionDef, decorators: list[ast.expr]) -> Any:
     if len(decorators) == len(node.decorator_list):
         return node
-    fields = {name: getattr(node, name, None) for name in node._fields}
+    fields: dict[str, Any] = {name: getattr(node, name, None) for name in node._fields}
     fields["decorator_list"] = decorators
     return ast.copy_location(type(node)(**fields), node)
 
@@ -225,8 +224,7 @@ def _piece(nodes: list[Any], filename: str, names: set[str]) -> Piece:
                     chains.update({known} if known[0] in names else ())
                 elif called != ("getattr",) or not _is_constant_getattr(node):
                     notes.append(
-                        f"calls {called[-1]} at {place}:{node.lineno}, "
-                        "whose target does not count"
+                        f"calls {called[-1]} at {place}:{node.lineno}, whose target does not count"
                     )
         stack.extend(reversed(list(ast.iter_child_nodes(node))))
     text = "\n".join(_shape(node) for node in nodes)
@@ -271,7 +269,7 @@ def _shape(node: Any) -> str:
     for name in node._fields:
         if name in ("ctx", "kind", "type_comment", "type_ignores"):
             continue
-        value = getattr(node, name, None)
+        value: Any = getattr(node, name, None)
         if name == "body" and isinstance(node, _DOCUMENTED) and _is_docstring(value):
             value = value[1:]
         # Newer versions of Python add fields, which are empty where they are not used.
@@ -297,8 +295,8 @@ def _compiled(code: types.CodeType) -> Piece:
     texts: list[str] = []
     for part in _codes(code):
         plain = [c for c in part.co_consts if not isinstance(c, types.CodeType)]
-        names = (part.co_names, part.co_varnames, part.co_freevars, part.co_cellvars)
-        texts.append(f"{part.co_code.hex()} {_constants(plain)} {names!r}")
+        words = (part.co_names, part.co_varnames, part.co_freevars, part.co_cellvars)
+        texts.append(f"{part.co_code.hex()} {_constants(plain)} {words!r}")
     names = sorted(_names(code))
     chains = [(name,) for name in names if name not in _DYNAMIC]
     place = os.path.basename(code.co_filename)
@@ -309,9 +307,7 @@ def _compiled(code: types.CodeType) -> Piece:
     ]
     version = f"{sys.implementation.cache_tag} "
     text = version + "\n".join(texts)
-    return Piece(
-        checksum(text.encode("utf-8", "surrogatepass")), tuple(chains), (), tuple(notes)
-    )
+    return Piece(checksum(text.encode("utf-8", "surrogatepass")), tuple(chains), (), tuple(notes))
 
 
 def _constants(values: list[Any]) -> str:

@@ -24,6 +24,12 @@ class Store:
     Names are relative POSIX paths. A reader sees what one writer wrote, never half of it, and
     of two writers of one name the later one wins.
 
+    Args:
+        root: a directory, which is made when something is written, or an fsspec URL.
+
+    Raises:
+        ConfigError: no installed package knows the URL's protocol.
+
     >>> import tempfile
     >>> store = Store(tempfile.mkdtemp())
     >>> store.write("results/a", b"1")
@@ -32,13 +38,6 @@ class Store:
     """
 
     def __init__(self, root: str | Path) -> None:
-        """
-        Args:
-            root: a directory, which is made when something is written, or an fsspec URL.
-
-        Raises:
-            ConfigError: no installed package knows the URL's protocol.
-        """
         self.root = str(root)
         protocol, _, path = self.root.partition("://")
         local = path if protocol in ("file", "local") and path else self.root

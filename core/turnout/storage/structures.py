@@ -10,8 +10,8 @@ import dataclasses
 import sys
 from typing import Any, Final
 
-from turnout.graph.values import NotPlain, resolve, tagged, untagged
-from turnout.storage.reference import importable
+from turnout.graph.refs import importable, resolve
+from turnout.graph.values import NotPlain, tagged, untagged
 
 __all__ = ["is_model", "put_together", "take_apart"]
 

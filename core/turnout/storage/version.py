@@ -17,9 +17,9 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from turnout.graph.refs import main_name, module_name, ref_of
 from turnout.storage.checksum import checksum
 from turnout.storage.digest import Tokens
-from turnout.storage.reference import main_name, module_of, reference
 from turnout.storage.source import (
     Import,
     Piece,
@@ -49,12 +49,13 @@ class Version(NamedTuple):
 
 
 def version_of(function: Any, depends: Iterable[Any] = ()) -> Version:
-    """The version of a function, class or task.
+    """The version of code.
 
     Names are looked up anew at each call, as a notebook may have given them other values;
     reading and parsing source is remembered.
 
     Args:
+        function: a function, class, task or workflow.
         depends: what it reaches in ways that cannot be seen: functions, classes, names of
             modules as text, constants.
 
@@ -103,7 +104,7 @@ class _Walk:
         known = self._labels.get(id(obj))
         if known is not None:
             return known
-        label = reference(obj)
+        label = ref_of(obj)
         if not _is_project(obj):
             wrapped = getattr(obj, "__wrapped__", None)
             return f"{label}<{self.reach(wrapped)}>" if callable(wrapped) else label
@@ -229,14 +230,12 @@ class _Reached(Tokens):
     def pickled(self, value: Any) -> str:
         self.canonical = False
         if callable(value) and hasattr(value, "__name__"):
-            return f"callable({reference(value)})"
+            return f"callable({ref_of(value)})"
         self.opaque.append(type(value))
         return f"opaque({self._walk.reach(type(value))})"
 
 
-_pieces: weakref.WeakKeyDictionary[Any, tuple[types.CodeType, Piece]] = (
-    weakref.WeakKeyDictionary()
-)
+_pieces: weakref.WeakKeyDictionary[Any, tuple[types.CodeType, Piece]] = weakref.WeakKeyDictionary()
 
 
 def _function_piece(function: Any, names: Mapping[str, Any]) -> Piece:
@@ -249,7 +248,7 @@ def _function_piece(function: Any, names: Mapping[str, Any]) -> Piece:
         found = names.get(chain[0]) if chain else None
         while isinstance(found, functools.partial):
             found = found.func
-        module = found.__name__ if isinstance(found, types.ModuleType) else module_of(found)
+        module = found.__name__ if isinstance(found, types.ModuleType) else _module_of(found)
         return module.partition(".")[0] == "turnout"
 
     piece = piece_of_function(code, is_ours)
@@ -262,6 +261,10 @@ def _unwrapped(obj: Any) -> Any:
     if type(obj).__module__.startswith("turnout.") and callable(getattr(obj, "fn", None)):
         return obj.fn
     return obj
+
+
+def _module_of(obj: Any) -> str:
+    return module_name(getattr(obj, "__module__", None) or "")
 
 
 def _method(value: Any) -> Any:
@@ -305,7 +308,7 @@ def _is_project_module(module: Any) -> bool:
     filename = getattr(module, "__file__", None)
     if filename is None:
         # A notebook has no file; modules built into Python have none either.
-        return module.__name__ == "__main__" or module.__name__ == main_name()
+        return module.__name__ in ("__main__", main_name())
     return is_project_file(filename)
 
 
@@ -352,11 +355,11 @@ def _find(module: str) -> importlib.machinery.ModuleSpec | None:
             spec = importlib.machinery.ModuleSpec(top, None, origin=loaded.__file__)
         name = top
         for part in rest:
-            where = spec.submodule_search_locations if spec is not None else None
-            if where is None or (spec.origin and not is_project_file(spec.origin)):
+            if spec is None or (spec.origin and not is_project_file(spec.origin)):
                 return None
             name = f"{name}.{part}"
-            spec = importlib.machinery.PathFinder.find_spec(name, where)
+            places = spec.submodule_search_locations
+            spec = importlib.machinery.PathFinder.find_spec(name, places) if places else None
     except (ImportError, ValueError, AttributeError):
         return None
     if spec is None or not spec.origin or not is_project_file(spec.origin):
