@@ -242,7 +242,8 @@ class _Net:
         return index
 
     def join(self, upper: int, lower: int, pull: float) -> None:
-        weight = pull * (1.0 + 3.0 * (upper >= self.real) + 3.0 * (lower >= self.real))
+        # Long links shall run straight, whatever hangs on them.
+        weight = pull * (16.0 if min(upper, lower) >= self.real else 1.0)
         weight = max(weight, self.below[upper].get(lower, 0.0))
         self.below[upper][lower] = self.above[lower][upper] = weight
 
@@ -278,6 +279,12 @@ class _Net:
             self.shift[link.source, steps[1]] = link.leave
             self.shift[link.target, steps[-2]] = link.arrive
             lanes.append(lane)
+        for point in range(self.real, len(self.row)):
+            # All that hangs on a lane together pulls at it like one.
+            for near, far in ((self.above, self.below), (self.below, self.above)):
+                hanging = [index for index in near[point] if index < self.real]
+                for index in hanging:
+                    near[point][index] = far[index][point] = near[point][index] / len(hanging)
         return lanes
 
     def crowds(self) -> list[int]:

@@ -1,0 +1,70 @@
+"""What a run says when it has ended: its nodes, how long each took, and where the record is."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from turnout.backend.hooks import RunEvent
+from turnout.observe.tally import CACHED, DONE, FAILED, Row, Tally, duration_text, error_text
+
+__all__ = ["summary"]
+
+_COLOURS: Final = {"done": "32", "cached": "36", "failed": "31", "dim": "2", "bold": "1"}
+
+
+def summary(tally: Tally, event: RunEvent, *, where: str = "", colour: bool = False) -> str:
+    """The closing lines of a run, without a line break at the end.
+
+    Args:
+        tally: what became of its nodes.
+        event: its end.
+        where: where the record of the run is kept.
+        colour: whether to write ANSI colours.
+    """
+
+    def paint(text: str, style: str) -> str:
+        code = _COLOURS.get(style)
+        return f"\x1b[{code}m{text}\x1b[0m" if colour and code else text
+
+    seconds = (event.time or time.time()) - tally.began
+    style = {"succeeded": "done", "failed": "failed"}.get(event.status, "bold")
+    head = f"{event.workflow} {paint(event.status, style)}"
+    head += f" on {event.environment} in {duration_text(seconds)}"
+    counts = tally.counts
+    extras = [f"{counts[what]} {what}" for what in (CACHED, FAILED) if counts[what]]
+    total = counts[DONE] + counts[CACHED] + counts[FAILED]
+    head += f" ({', '.join([f'{total} node' + 's' * (total != 1), *extras])})"
+    rows = tally.rows()
+    lines = [head]
+    names = max((len(row.name) for row in rows), default=0)
+    statuses = max((len(_status(row)) for row in rows), default=0)
+    times = max((len(_seconds(row)) for row in rows), default=0)
+    for row in rows:
+        status = _status(row)
+        kind = FAILED if row.counts.get(FAILED) else next(iter(row.counts))
+        line = f"  {row.name:<{names}}  {paint(status, kind)}{' ' * (statuses - len(status))}"
+        line += f"  {_seconds(row):>{times}}"
+        if row.error is not None:
+            line += f"  {paint(error_text(row.error, 100), FAILED)}"
+        lines.append(line.rstrip())
+    end = f"run {event.run_id}" if event.run_id else ""
+    if where:
+        end = f"{end}, recorded in {where}" if end else f"recorded in {where}"
+    if end:
+        lines.append(paint(end, "dim"))
+    return "\n".join(lines)
+
+
+def _status(row: Row) -> str:
+    if row.attempts > 1:
+        most = "up to " if sum(row.counts.values()) > 1 else ""
+        return f"{row.status}, {most}{row.attempts} attempts"
+    return row.status
+
+
+def _seconds(row: Row) -> str:
+    if set(row.counts) == {CACHED}:
+        return ""
+    total = " total" if sum(row.counts.values()) > 1 else ""
+    return duration_text(row.seconds) + total
