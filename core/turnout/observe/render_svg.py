@@ -18,7 +18,7 @@ from turnout.observe.layout import (
 )
 from turnout.observe.sketch import Box, Sketch, sketch
 
-__all__ = ["draw", "render_svg"]
+__all__ = ["draw", "render_svg", "xml_text"]
 
 _MARGIN: Final = 28.0
 _HEAD: Final = 44.0
@@ -97,10 +97,10 @@ def draw(picture: Sketch) -> str:
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="turnout" role="img" {size}>',
-        f"<title>{_text(picture.title)}</title>",
+        f"<title>{xml_text(picture.title)}</title>",
         f"<style>{STYLE}</style>",
         '<rect class="back" width="100%" height="100%"/>',
-        f'<text class="name" x="{_MARGIN:.0f}" y="{_MARGIN + 14:.0f}">{_text(title)}</text>',
+        f'<text class="name" x="{_MARGIN:.0f}" y="{_MARGIN + 14:.0f}">{xml_text(title)}</text>',
         f'<g transform="translate({shift:.1f} {_MARGIN + _HEAD:.1f})">',
     ]
     boxes = [box for outer in picture.boxes for box in outer.walk()]
@@ -116,7 +116,7 @@ def draw(picture: Sketch) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
     """Escaped for XML, without the control characters XML cannot hold."""
     kept = "".join(char if char >= " " or char in "\t\n" else "�" for char in text)
     return escape(kept.encode("utf-8", "replace").decode(), quote=True)
@@ -131,13 +131,13 @@ def _kinds(picture: Sketch) -> list[str]:
 
 def _tooltip(box: Box) -> str:
     lines = [box.key if not box.key.startswith("=") else box.title]
-    lines += [f"{name}: {text}" for name, text in box.facts]
-    return f"<title>{_text(chr(10).join(lines))}</title>"
+    lines += [f"{name}: {text}" for name, text in (*box.takes, *box.facts)]
+    return f"<title>{xml_text(chr(10).join(lines))}</title>"
 
 
 def _group(box: Box, place: Place) -> str:
     return (
-        f'<g class="group {box.kind}" data-key="{_text(box.key)}">{_tooltip(box)}'
+        f'<g class="group {box.kind}" data-key="{xml_text(box.key)}">{_tooltip(box)}'
         f'<rect class="shape" x="{place.x:.1f}" y="{place.y:.1f}" width="{place.width:.1f}" '
         f'height="{place.height:.1f}" rx="12"/></g>'
     )
@@ -145,7 +145,7 @@ def _group(box: Box, place: Place) -> str:
 
 def _line(words: str, style: str, x: float, y: float, *, middle: bool = True) -> str:
     anchor = ' text-anchor="middle"' if middle else ""
-    return f'<text class="{style}"{anchor} x="{x:.1f}" y="{y:.1f}">{_text(words)}</text>'
+    return f'<text class="{style}"{anchor} x="{x:.1f}" y="{y:.1f}">{xml_text(words)}</text>'
 
 
 def _heading(box: Box, place: Place) -> str:
@@ -169,7 +169,7 @@ def _node(box: Box, place: Place) -> str:
         for position, note in enumerate(notes):
             text += _line(note, "note", middle, base + 17 * (position + 1))
     return (
-        f'<g class="node {kind}" data-key="{_text(box.key)}">{_tooltip(box)}'
+        f'<g class="node {kind}" data-key="{xml_text(box.key)}">{_tooltip(box)}'
         f"{_shape(box.kind, place)}{text}</g>"
     )
 
@@ -228,9 +228,10 @@ def _edge(route: Route) -> str:
     wide, high = 4.5, tip_y - 8
     tip = f"M{tip_x - wide:.1f} {high:.1f}L{tip_x:.1f} {tip_y:.1f}L{tip_x + wide:.1f} {high:.1f}Z"
     words = f"{arrow.source} → {arrow.target}" + (f" ({arrow.label})" if arrow.label else "")
+    source, target = xml_text(arrow.source), xml_text(arrow.target)
     return (
-        f'<g class="arrow" data-source="{_text(arrow.source)}" data-target="{_text(arrow.target)}">'
-        f"<title>{_text(words.replace('=', ''))}</title>"
+        f'<g class="arrow" data-source="{source}" data-target="{target}">'
+        f"<title>{xml_text(words.replace('=', ''))}</title>"
         f'<path class="edge {arrow.kind}" d="{path}"/>'
         f'<path class="tip {arrow.kind}" d="{tip}"/></g>'
     )
@@ -239,7 +240,7 @@ def _edge(route: Route) -> str:
 def _label(route: Route) -> Iterator[str]:
     if route.arrow.kind == "choice":
         x, y, _ = route.lanes[-1]
-        text = _text(shorten(route.arrow.label, LABEL_CHARS))
+        text = xml_text(shorten(route.arrow.label, LABEL_CHARS))
         yield f'<text class="label" text-anchor="middle" x="{x:.1f}" y="{y - 14:.1f}">{text}</text>'
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from turnout.graph import AnyNode, Binding, BranchNode, Graph, MapNode, NodeId, WorkflowNode
+from turnout.graph import (
+    AnyNode,
+    Binding,
+    BranchNode,
+    Graph,
+    MapNode,
+    NodeId,
+    TaskNode,
+    WorkflowNode,
+)
 from turnout.graph.binding import leaves
 from turnout.observe.describe import (
     Kind,
@@ -32,7 +41,8 @@ class Box:
         kind: a `Kind`, or ``decision``, ``fail``, ``join``, ``port``, ``result``.
         title: the first line.
         notes: further lines.
-        facts: name and text of all there is to say, for tooltips and tables.
+        takes: parameter and what is bound to it; condition and outcome for a branch.
+        facts: name and text of what else there is to say, for tooltips and tables.
         handler: whether it runs only when the run fails.
         children: what is inside, for a sub-workflow or a branch.
     """
@@ -41,6 +51,7 @@ class Box:
     kind: str
     title: str
     notes: tuple[str, ...] = ()
+    takes: tuple[tuple[str, str], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     handler: bool = False
     children: list[Box] = field(default_factory=list)
@@ -176,6 +187,7 @@ class _Scope:
             kind=str(kind(node, self.graph)),
             title=node.id,
             notes=tuple(notes),
+            takes=self.takes(node),
             facts=self.facts(node),
         )
 
@@ -190,9 +202,6 @@ class _Scope:
         if name:
             word = "workflow" if isinstance(node, WorkflowNode) else "task"
             facts.append((word, name))
-        if not isinstance(node, BranchNode):
-            for param, binding in node.args:
-                facts.append((param, binding_text(binding, self.graph, 120)))
         if node.after:
             facts.append(("after", ", ".join(node.after)))
         options = option_texts(node, self.graph)
@@ -201,6 +210,11 @@ class _Scope:
         if node.line:
             facts.append(("line", node.line))
         return tuple(facts)
+
+    def takes(self, node: TaskNode | WorkflowNode) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (param, binding_text(binding, self.graph, 120)) for param, binding in node.args
+        )
 
     def workflow(self, node: WorkflowNode) -> Box:
         inner = self.graph.workflows[node.workflow]
@@ -228,6 +242,7 @@ class _Scope:
             kind=str(Kind.WORKFLOW),
             title=node.id,
             notes=tuple(note + given),
+            takes=self.takes(node),
             facts=self.facts(node),
             children=children,
         )
@@ -237,7 +252,7 @@ class _Scope:
         decision = f"{key}/=decision"
         end = f"{key}/=end"
         children = [Box(key=decision, kind="decision", title="?")]
-        facts = list(self.facts(node))
+        takes: list[tuple[str, str]] = []
         ends = False
         for index, case in enumerate(node.cases):
             condition = predicate_text(case.when, self.graph) if case.when else "else"
@@ -262,17 +277,22 @@ class _Scope:
                     )
                 )
                 self.arrow(decision, stop, "choice", condition)
-                facts.append((condition, f"fails: {message}"))
+                takes.append((condition, f"fails: {message}"))
             elif case.then is not None:
                 ends = True
                 if not self.reads(case.then, end, "result"):
                     self.arrow(decision, end, "choice", condition)
-                facts.append((condition, binding_text(case.then, self.graph, 120)))
+                takes.append((condition, binding_text(case.then, self.graph, 120)))
         if ends:
             children.append(Box(key=end, kind="join", title=node.id))
         self.ordered(node, decision)
         return Box(
-            key=key, kind=str(Kind.BRANCH), title=node.id, facts=tuple(facts), children=children
+            key=key,
+            kind=str(Kind.BRANCH),
+            title=node.id,
+            takes=tuple(takes),
+            facts=self.facts(node),
+            children=children,
         )
 
     def _follows(self, member: AnyNode, inner: list[AnyNode]) -> bool:

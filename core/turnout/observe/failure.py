@@ -1,0 +1,196 @@
+"""A failure as its owner needs it: their own frames, the node, and what it was given."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from turnout.errors import (
+    ConfigError,
+    EncodeError,
+    GraphError,
+    PlanError,
+    PluginError,
+    RemoteError,
+    RunCancelled,
+    RunFailed,
+    TurnoutError,
+)
+from turnout.graph import Graph, TaskNode
+
+__all__ = ["show_error", "show_failure"]
+
+_MACHINERY = ("hydra", "pluggy", "omegaconf", "click", "runpy", "importlib", "concurrent")
+_PLAIN = (ConfigError, PlanError, GraphError, PluginError, EncodeError)
+
+
+def show_error(error: BaseException, graph: Graph | None = None) -> str:
+    """What a command says when it ends with an error; several lines, without a last line break.
+
+    Messages of turnout stand for themselves; other exceptions are shown with the frames of the
+    user's code.
+
+    >>> show_error(ConfigError("no such key"))
+    'error: no such key'
+    """
+    if isinstance(error, (KeyboardInterrupt, RunCancelled)):
+        return f"cancelled: {error}" if str(error) else "cancelled"
+    if isinstance(error, _PLAIN):
+        return f"error: {error}"
+    return show_failure(error, graph)
+
+
+def show_failure(error: BaseException, graph: Graph | None = None) -> str:
+    """The report of a failed run.
+
+    Args:
+        error: a `RunFailed`, or the exception a task or workflow raised.
+        graph: the graph that ran, to tell where in the workflow the node stands.
+    """
+    cause = error
+    node = ""
+    if isinstance(error, RunFailed):
+        node = error.node
+        cause = error.__cause__ or error
+    # What failed may be wrapped: by `raise ... from`, by the engine, by a worker process.
+    told = next((found for link in _chain(cause) if (found := _told(link))), {})
+    node = str(told.get("node") or node)
+    lines = [*_frames(cause), *_context(node, told, graph)]
+    return "\n".join(lines)
+
+
+def _told(error: BaseException) -> Mapping[str, Any]:
+    found = getattr(error, "__turnout__", None)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _context(node: str, told: Mapping[str, Any], graph: Graph | None) -> Iterator[str]:
+    if not node:
+        return
+    line = _line(node, graph)
+    yield ""
+    yield f"node: {node}" + (f"  ({line})" if line else "")
+    inputs = told.get("inputs")
+    if isinstance(inputs, Mapping) and inputs:
+        yield "inputs: " + ", ".join(f"{name}={text}" for name, text in inputs.items())
+
+
+def _line(node: str, graph: Graph | None) -> str:
+    """Where in the workflow a node of a run stands."""
+    for part in node.split("/"):
+        name = part.partition("[")[0]
+        found = next((n for n in graph.nodes if n.id == name), None) if graph else None
+        if graph is None or found is None:
+            return ""
+        if isinstance(found, TaskNode):
+            return found.line
+        graph = graph.workflows.get(getattr(found, "workflow", ""))
+    return ""
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and those it came from, the newest first."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _frames(error: BaseException) -> list[str]:
+    lines: list[str] = []
+    for link in reversed(list(_chain(error))):
+        if isinstance(link, RunFailed) and link is not error:
+            continue
+        if lines:
+            lines += ["", "which led to:", ""]
+        lines += _one(link)
+    return lines
+
+
+def _one(error: BaseException) -> list[str]:
+    if isinstance(error, RemoteError):
+        text = error.traceback_text.rstrip()
+        return [*(text.splitlines() if text else []), *([] if text else [str(error)])]
+    shown = traceback.TracebackException.from_exception(error, compact=True)
+    lines = _folded(shown.stack)
+    if lines:
+        lines.insert(0, "Traceback (your frames):")
+    if isinstance(error, BaseExceptionGroup):
+        lines += "".join(shown.format_exception_only()).rstrip().splitlines()
+        for number, inner in enumerate(error.exceptions, 1):
+            lines.append(f"  {number} of {len(error.exceptions)}:")
+            lines += [f"    {line}" for line in _frames(inner)]
+        return lines
+    if isinstance(error, TurnoutError):
+        lines.append(f"{type(error).__name__}: {error}")
+    else:
+        # Python 3.13 colours by the environment; this text also goes into files.
+        lines += "".join(shown.format_exception_only()).rstrip().splitlines()
+    return lines
+
+
+def _folded(stack: traceback.StackSummary) -> list[str]:
+    """The frames of the user's code, and the last one; the library's between them as a number."""
+    machinery, libraries = _folders()
+    kept = [frame for frame in stack if not _within(frame.filename, machinery)]
+    lines: list[str] = []
+    skipped: list[str] = []
+    for position, frame in enumerate(kept):
+        if _within(frame.filename, libraries) and position < len(kept) - 1:
+            skipped.append(_library(frame.filename, libraries))
+            continue
+        lines += _fold(skipped)
+        skipped = []
+        frame.filename = _short(frame.filename)
+        lines += "".join(traceback.StackSummary.from_list([frame]).format()).rstrip().splitlines()
+    return lines
+
+
+def _fold(skipped: list[str]) -> list[str]:
+    if not skipped:
+        return []
+    names = ", ".join(dict.fromkeys(skipped))
+    return [f"  ... {len(skipped)} frame{'s' * (len(skipped) > 1)} in {names}"]
+
+
+def _folders() -> tuple[list[str], list[str]]:
+    """Where turnout and what drives it lie, and where libraries lie."""
+    machinery = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "<frozen "]
+    for name in list(sys.modules):
+        if name in _MACHINERY or (name.startswith("turnout_") and "." not in name):
+            file = getattr(sys.modules[name], "__file__", None)
+            if file:
+                single = os.path.basename(file) != "__init__.py"
+                machinery.append(file if single else os.path.dirname(file))
+    paths = sysconfig.get_paths()
+    libraries = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return machinery, sorted({*libraries}, key=len, reverse=True)
+
+
+def _within(file: str, folders: list[str]) -> bool:
+    return any(
+        file == folder or file.startswith((folder + os.sep, "<frozen ")) for folder in folders
+    )
+
+
+def _library(file: str, folders: list[str]) -> str:
+    """The package a library's file belongs to."""
+    for folder in folders:
+        if file.startswith(folder + os.sep):
+            return file[len(folder) + 1 :].partition(os.sep)[0].removesuffix(".py")
+    return os.path.basename(file)
+
+
+def _short(file: str) -> str:
+    """A file's name from the current directory where it lies below it."""
+    try:
+        here = os.path.relpath(file)
+    except (OSError, ValueError):
+        return file
+    return file if here.startswith("..") or file.startswith("<") else here
