@@ -183,15 +183,14 @@ def _beartype(annotation: Any) -> Check:
 
 
 def _bearable(annotation: Any) -> Callable[[Any], bool]:
-    from beartype.door import TypeHint
+    from beartype.door import is_bearable
     from beartype.roar import BeartypeException
 
     try:
         with warnings.catch_warnings():
             # It warns about old spellings, which are the user's to choose.
             warnings.simplefilter("ignore")
-            hint: TypeHint[Any] = TypeHint(annotation)
-            hint.is_bearable(None)
+            is_bearable(None, annotation)
     except BeartypeException:  # nobody can check it, so nothing is checked
         return lambda _: True
-    return hint.is_bearable
+    return lambda value: is_bearable(value, annotation)

@@ -100,7 +100,7 @@ def _relate(produced: Any, wanted: Any) -> Relation:
 def _same(produced: Any, wanted: Any) -> bool:
     try:
         return bool(produced == wanted)
-    except Exception:  # the comparison belongs to somebody's metaclass
+    except Exception:  # extras of `Annotated` may compare as arrays do
         return produced is wanted
 
 
@@ -127,11 +127,8 @@ def _literal_value(value: Any, target: Form) -> Relation:
         return _best(_literal_value(value, form(member)) for member in target.args)
     if target.kind is not Kind.LITERAL:
         return relate(type(value), target.annotation)
-    if any(type(value) is type(other) and value == other for other in target.args):
-        return PROVEN
-    # "RED" may still name a member of the enum that another literal value belongs to.
-    kinds = {type(other) for other in target.args if type(other) is not type(value)}
-    return _best(relate(type(value), kind) for kind in kinds) if kinds else REFUSED
+    same = any(type(value) is type(other) and value == other for other in target.args)
+    return PROVEN if same else REFUSED
 
 
 def _forms(source: Form, target: Form) -> Relation:
@@ -142,8 +139,9 @@ def _forms(source: Form, target: Form) -> Relation:
         return _parts((whole, _items(source, target.args[0])))
     if target.kind is Kind.TUPLE:
         return _tuple(source, target)
-    if target.kind is Kind.MAPPING and source.kind is Kind.MAPPING:
-        pairs = zip(source.args, target.args, strict=True)
+    if target.kind is Kind.MAPPING:
+        args = source.args if source.kind is Kind.MAPPING else (Any, Any)
+        pairs = zip(args, target.args, strict=True)
         return _parts((whole, *(relate(part, other) for part, other in pairs)))
     return CHECK
 
@@ -156,7 +154,7 @@ def _items(source: Form, wanted: Any) -> Relation:
     for container, item in ((str, str), (bytes, int)):
         if issubclass(source.cls, container):
             return relate(item, wanted)
-    return CHECK
+    return relate(Any, wanted)
 
 
 def _tuple(source: Form, target: Form) -> Relation:
