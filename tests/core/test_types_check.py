@@ -1,15 +1,16 @@
 """Value against annotation."""
 
+# ruff: noqa: UP006, UP035, UP045 -- the old spellings are among what is tested
 from __future__ import annotations
 
 import collections
-import collections.abc as abc
 import enum
 import inspect
 import pathlib
 import sys
 import threading
 import typing
+from collections import abc
 from dataclasses import dataclass
 from typing import (
     Annotated,

@@ -12,7 +12,6 @@ from turnout.types import hints
 
 if TYPE_CHECKING:
     import decimal
-
     from fractions import Fraction
 
 
@@ -98,7 +97,7 @@ def test_a_local_name_hides_a_global_one():
 
 
 def test_a_name_that_is_defined_later_is_found_later():
-    def early(x: Later): ...
+    def early(x: Later): ...  # noqa: F821  (it comes later)
 
     assert hints(early) == {"x": Any}
     globals()["Later"] = int
@@ -117,7 +116,7 @@ def test_decorated_and_partial_functions_have_the_hints_of_the_function_inside()
         return wrapper
 
     @note
-    def scale(x: Here, by: Unheard) -> float: ...
+    def scale(x: Here, by: Unheard) -> float: ...  # noqa: F821  (nor does it come)
 
     assert hints(scale) == {"x": Here, "by": Any, "return": float}
     assert hints(functools.partial(scale, by=2)) == hints(scale)

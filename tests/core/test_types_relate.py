@@ -1,13 +1,14 @@
 """Annotation against annotation."""
 
+# ruff: noqa: PYI061, UP006, UP035, UP045 -- the old spellings are among what is tested
 from __future__ import annotations
 
-import collections.abc as abc
 import dataclasses
 import enum
 import inspect
 import pathlib
 import typing
+from collections import abc
 from typing import (
     Annotated,
     Any,

@@ -1,5 +1,6 @@
 """Annotations and values as text."""
 
+# ruff: noqa: PYI061, UP006, UP035, UP045 -- the old spellings are among what is tested
 from __future__ import annotations
 
 import collections.abc

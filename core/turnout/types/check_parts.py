@@ -105,6 +105,7 @@ def mapping(
 
 def typed_dict(cls: Any, tests: dict[str, Check]) -> Check:
     """A check of a dict's keys and of the values that have a test."""
+
     def fits(value: Any) -> Found | None:
         if not isinstance(value, dict):
             return Found.of(value)

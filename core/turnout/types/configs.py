@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from turnout.types.foreign import is_config
+from turnout.types.foreign import is_config, is_dict_config, is_list_config
 
 
 def plain(value: Any) -> Any:
@@ -26,8 +26,13 @@ def plain(value: Any) -> Any:
     return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
 
 
+def plain_class(cls: type) -> type:
+    """The class that `plain` makes of a container."""
+    return dict if is_dict_config(cls) else list if is_list_config(cls) else cls
+
+
 def objects(value: Any) -> Any:
-    """As `plain`, with structured parts as the dataclasses they were declared with."""
+    """As `plain`, with structured parts as objects of the classes they were declared with."""
     if not is_config(type(value)):
         return value
     from omegaconf import OmegaConf
@@ -37,7 +42,8 @@ def objects(value: Any) -> Any:
 
 def items(value: Any) -> list[Any]:
     """The items of a `ListConfig`, resolved; containers among them stay config containers."""
-    return list(value)
+    # Unlike iteration, this names the item that has no value.
+    return [value[index] for index in range(len(value))]
 
 
 def pairs(value: Any) -> dict[Any, Any]:
@@ -46,10 +52,13 @@ def pairs(value: Any) -> dict[Any, Any]:
 
 
 def declared(value: Any) -> Any:
-    """The class a structured `DictConfig` was declared with; ``dict`` for a plain one."""
+    """The class a structured `DictConfig` was declared with; ``None`` for other values."""
+    if not is_dict_config(type(value)):
+        return None
     from omegaconf import OmegaConf
 
-    return OmegaConf.get_type(value)
+    found = OmegaConf.get_type(value)
+    return found if isinstance(found, type) and found is not dict else None
 
 
 def make(value: Any) -> Any:
@@ -72,3 +81,15 @@ def explain(problem: Exception) -> str | None:
         )
     text = str(getattr(problem, "msg", None) or problem).strip().splitlines()
     return f"'{key}': {text[0]}" if text else f"'{key}': {type(problem).__name__}"
+
+
+def plain_container(value: Any) -> Any:
+    """A config as plain dicts and lists, resolved; what is no config is given back.
+
+    >>> from omegaconf import OmegaConf
+    >>> plain_container(OmegaConf.create({"a": 1, "b": "${a}"}))
+    {'a': 1, 'b': 1}
+    """
+    if not isinstance(value, BaseContainer):
+        return value
+    return OmegaConf.to_container(value, resolve=True, enum_to_str=True)

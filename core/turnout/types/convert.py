@@ -10,6 +10,7 @@ from turnout.errors import ConfigError, TypeMismatch
 from turnout.types import configs
 from turnout.types import convert_parts as parts
 from turnout.types.check import checker, exact_types
+from turnout.types.check_parts import Check
 from turnout.types.convert_parts import Convert
 from turnout.types.foreign import is_config, is_dict_config, is_list_config, kin
 from turnout.types.forms import Form, Kind, form, strip
@@ -147,22 +148,32 @@ def _unchanged(annotation: Any) -> frozenset[type]:
 def _fitting(annotation: Any) -> Convert:
     """For what is only ever checked; a config container is made plain first."""
     test = checker(annotation)
-    keep = isinstance(annotation, type) and is_config(annotation)
+    cls = annotation if isinstance(annotation, type) else object
 
     def change(value: Any) -> Any:
-        if not keep:
-            value = configs.plain(value)
-        found = None if test is None else test(value)
-        if found is not None:
-            raise Misfit(found)
-        return value
+        kind = type(value)
+        if not is_config(kind) or is_config(cls):
+            return _checked(value, test)
+        if test is not None and not issubclass(configs.plain_class(kind), cls):
+            raise Misfit(Found.of(value))
+        plain = configs.plain(value)
+        try:
+            return _checked(plain, test)
+        except Misfit as misfit:
+            raise Misfit(Found.of(value)) if misfit.found == Found.of(plain) else misfit from None
 
     return change
 
 
+def _checked(value: Any, test: Check | None) -> Any:
+    found = None if test is None else test(value)
+    if found is not None:
+        raise Misfit(found)
+    return value
+
+
 def _number(cls: Any) -> Convert:
     test = checker(cls)
-    assert test is not None
     lower = TOWER[cls]
 
     def change(value: Any) -> Any:
@@ -174,10 +185,7 @@ def _number(cls: Any) -> Convert:
                 return cls(value)
             except OverflowError as problem:
                 raise Misfit(Found.of(value)) from problem
-        found = test(value)
-        if found is not None:
-            raise Misfit(found)
-        return value
+        return _checked(value, test)
 
     return change
 

@@ -74,12 +74,11 @@ def required_keys(cls: Any) -> list[str]:
 
 def _dataclass(cls: Any, value: Mapping[Any, Any], converter: Converter) -> Any:
     late: dict[str, Any] = {}
-    if is_dict_config(type(value)):
-        declared = configs.declared(value)
-        if isinstance(declared, type) and issubclass(declared, cls):
-            cls = declared
-            # The config of a class has all of its fields, also those its constructor sets.
-            late = {f.name: value.get(f.name) for f in dataclasses.fields(cls) if not f.init}
+    declared = configs.declared(value)
+    if declared is not None and issubclass(declared, cls):
+        cls = declared
+        # The config of a class has all of its fields, also those its constructor sets.
+        late = {f.name: value.get(f.name) for f in dataclasses.fields(cls) if not f.init}
     fields = {name: field for name, field in cls.__dataclass_fields__.items() if _settable(field)}
     annotations = {name: hints(cls).get(name, Any) for name in fields}
     required = [name for name, field in fields.items() if not _has_default(field)]
@@ -165,7 +164,7 @@ def _field(name: str, value: Any, annotation: Any, converter: Converter) -> Any:
     place = f".{name}"
     if isinstance(value, str) and value == MISSING:
         raise Misfit(Found("no value (???)", place), show(annotation))
-    change = converter(annotation)
+    change = converter(annotation) or converter(configs.declared(value))
     if change is None:
         return configs.objects(value)
     try:
