@@ -40,7 +40,10 @@ def show_error(error: BaseException, graph: Graph | None = None) -> str:
     if isinstance(error, (KeyboardInterrupt, RunCancelled)):
         return f"cancelled: {error}" if str(error) else "cancelled"
     if isinstance(error, _PLAIN):
-        return f"error: {error}"
+        message = f"error: {error}"
+        # A module of the user's that raised: what it raised comes first.
+        inside = error.__cause__ if getattr(error, "show_cause", False) else None
+        return message if inside is None else f"{show_failure(inside)}\n\n{message}"
     return show_failure(error, graph)
 
 

@@ -267,9 +267,9 @@ class _Net:
             lane: list[int] = []
             if lower - upper > 1:
                 many_leave = leaving[link.source, link.kind] >= arriving[link.target, link.kind]
-                end = ("from", link.source) if many_leave else ("to", link.target)
+                side, vertex = ("from", link.source) if many_leave else ("to", link.target)
                 for row in range(upper + 1, lower):
-                    key = (*end, link.kind, row)
+                    key = (side, vertex, link.kind, row)
                     if key not in shared:
                         shared[key] = self.point(row)
                     lane.append(shared[key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Final, TextIO
 
@@ -92,7 +93,7 @@ class PlainProgress:
             self._stream.flush()
         except (OSError, ValueError):
             # A reader that went away, as `| head` does, is no reason to fail a run.
-            self._stream = _Nowhere()
+            self._stream = io.StringIO()
 
 
 def _totals(tally: Tally) -> str:
@@ -116,13 +117,3 @@ class _Allowance:
         # What is left out counts too, so that a flood stays shut off until it has calmed down.
         self._left = max(self._left - 1.0, -_PER_SECOND * _BETWEEN_TOTALS)
         return self._left >= 0.0
-
-
-class _Nowhere:
-    """A stream for lines nobody reads."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
