@@ -1,86 +1,64 @@
-"""OmegaConf's containers, taken apart and put together.
+"""Parts of OmegaConf configs that can leave the tree they stand in.
 
-Called only with values or annotations that come from OmegaConf, so that importing it here costs
-nothing that was not paid before.
+Only imported where a value is an OmegaConf container already.
 """
 
 from __future__ import annotations
 
-import sys
+import copy
 from typing import Any
 
-from turnout.types.foreign import is_config, is_dict_config, is_list_config
+from omegaconf import OmegaConf
+from omegaconf.basecontainer import BaseContainer
+from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError
 
 
-def plain(value: Any) -> Any:
-    """A config container as fresh dicts and lists, resolved; every other value as it is.
+def is_config(value: Any) -> bool:
+    """Whether a value is a ``DictConfig`` or ``ListConfig``."""
+    return isinstance(value, BaseContainer)
 
-    Raises:
-        MissingMandatoryValue: something in it has no value yet.
-        InterpolationResolutionError: an interpolation in it leads nowhere.
+
+def is_missing(container: Any, key: str | int) -> bool:
+    """Whether the value at ``key`` is ``???``, or an interpolation that leads to one."""
+    try:
+        return OmegaConf.is_missing(container, key)
+    except InterpolationToMissingValueError:
+        return True
+    except InterpolationResolutionError:
+        return False
+
+
+def detached(value: Any) -> Any:
+    """A resolved copy of a config part that no longer needs its parents.
+
+    Structured types and the read-only and struct flags are kept; missing values stay missing.
+    A value that is no config is given back as it is.
+
+    >>> from omegaconf import OmegaConf
+    >>> cfg = OmegaConf.create({"a": {"b": "${c}"}, "c": 3})
+    >>> detached(cfg.a)
+    {'b': 3}
     """
-    if not is_config(type(value)):
+    if not isinstance(value, BaseContainer):
         return value
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
-
-
-def plain_class(cls: type) -> type:
-    """The class that `plain` makes of a container."""
-    return dict if is_dict_config(cls) else list if is_list_config(cls) else cls
-
-
-def objects(value: Any) -> Any:
-    """As `plain`, with structured parts as objects of the classes they were declared with."""
-    if not is_config(type(value)):
-        return value
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_object(value)
+    part = copy.deepcopy(value)
+    flags = {
+        "readonly": OmegaConf.is_readonly(value) or None,
+        "struct": OmegaConf.is_struct(value) or None,
+    }
+    part._set_parent(value._get_parent())
+    part._set_flag(["readonly", "struct"], [None, None])
+    # While it still has its parents, interpolations that point outside can be followed.
+    part._set_flag("readonly", False)
+    OmegaConf.resolve(part)
+    part._set_parent(None)
+    part._set_flag(list(flags), list(flags.values()))
+    return part
 
 
-def items(value: Any) -> list[Any]:
-    """The items of a `ListConfig`, resolved; containers among them stay config containers."""
-    # Unlike iteration, this names the item that has no value.
-    return [value[index] for index in range(len(value))]
-
-
-def pairs(value: Any) -> dict[Any, Any]:
-    """The items of a `DictConfig`, resolved; containers among them stay config containers."""
-    return dict(value.items())
-
-
-def declared(value: Any) -> Any:
-    """The class a structured `DictConfig` was declared with; ``None`` for other values."""
-    if not is_dict_config(type(value)):
-        return None
-    from omegaconf import OmegaConf
-
-    found = OmegaConf.get_type(value)
-    return found if isinstance(found, type) and found is not dict else None
-
-
-def make(value: Any) -> Any:
-    """A dict or a list as a config container."""
-    from omegaconf import OmegaConf
-
-    return OmegaConf.create(value, flags={"allow_objects": True})
-
-
-def explain(problem: Exception) -> str | None:
-    """What OmegaConf complains about, and the way out; ``None`` for other exceptions."""
-    errors = getattr(sys.modules.get("omegaconf"), "errors", None)
-    if errors is None or not isinstance(problem, errors.OmegaConfBaseException):
-        return None
-    key = getattr(problem, "full_key", None) or getattr(problem, "key", None)
-    if isinstance(problem, errors.MissingMandatoryValue):
-        return (
-            f"'{key}' has no value (???); give it one in the config "
-            f"or on the command line: {key}=..."
-        )
-    text = str(getattr(problem, "msg", None) or problem).strip().splitlines()
-    return f"'{key}': {text[0]}" if text else f"'{key}': {type(problem).__name__}"
+def missing_keys(value: Any) -> list[str]:
+    """Dotted names of the values inside a config that are ``???``."""
+    return sorted(OmegaConf.missing_keys(value)) if isinstance(value, BaseContainer) else []
 
 
 def plain_container(value: Any) -> Any:

@@ -7,7 +7,7 @@ import pathlib
 from typing import Any, Final
 
 from turnout.errors import ConfigError, TypeMismatch
-from turnout.types import configs
+from turnout.types import config_values as configs
 from turnout.types import convert_parts as parts
 from turnout.types.check import checker, exact_types
 from turnout.types.check_parts import Check

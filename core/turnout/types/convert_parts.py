@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from turnout.types import configs
+from turnout.types import config_values as configs
 from turnout.types.check_parts import wrong_length
 from turnout.types.foreign import is_dict_config, is_list_config
 from turnout.types.misfit import Misfit

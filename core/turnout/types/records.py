@@ -7,7 +7,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from turnout.types import configs
+from turnout.types import config_values as configs
 from turnout.types.foreign import is_dict_config, is_pydantic
 from turnout.types.forms import qualifier
 from turnout.types.hints import hints

@@ -1,0 +1,83 @@
+"""OmegaConf's containers, taken apart and put together.
+
+Called only with values or annotations that come from OmegaConf, so that importing it here costs
+nothing that was not paid before.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from turnout.types.foreign import is_config, is_dict_config, is_list_config
+
+
+def plain(value: Any) -> Any:
+    """A config container as fresh dicts and lists, resolved; every other value as it is.
+
+    Raises:
+        MissingMandatoryValue: something in it has no value yet.
+        InterpolationResolutionError: an interpolation in it leads nowhere.
+    """
+    if not is_config(type(value)):
+        return value
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
+
+
+def plain_class(cls: type) -> type:
+    """The class that `plain` makes of a container."""
+    return dict if is_dict_config(cls) else list if is_list_config(cls) else cls
+
+
+def objects(value: Any) -> Any:
+    """As `plain`, with structured parts as objects of the classes they were declared with."""
+    if not is_config(type(value)):
+        return value
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_object(value)
+
+
+def items(value: Any) -> list[Any]:
+    """The items of a `ListConfig`, resolved; containers among them stay config containers."""
+    # Unlike iteration, this names the item that has no value.
+    return [value[index] for index in range(len(value))]
+
+
+def pairs(value: Any) -> dict[Any, Any]:
+    """The items of a `DictConfig`, resolved; containers among them stay config containers."""
+    return dict(value.items())
+
+
+def declared(value: Any) -> Any:
+    """The class a structured `DictConfig` was declared with; ``None`` for other values."""
+    if not is_dict_config(type(value)):
+        return None
+    from omegaconf import OmegaConf
+
+    found = OmegaConf.get_type(value)
+    return found if isinstance(found, type) and found is not dict else None
+
+
+def make(value: Any) -> Any:
+    """A dict or a list as a config container."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.create(value, flags={"allow_objects": True})
+
+
+def explain(problem: Exception) -> str | None:
+    """What OmegaConf complains about, and the way out; ``None`` for other exceptions."""
+    errors = getattr(sys.modules.get("omegaconf"), "errors", None)
+    if errors is None or not isinstance(problem, errors.OmegaConfBaseException):
+        return None
+    key = getattr(problem, "full_key", None) or getattr(problem, "key", None)
+    if isinstance(problem, errors.MissingMandatoryValue):
+        return (
+            f"'{key}' has no value (???); give it one in the config "
+            f"or on the command line: {key}=..."
+        )
+    text = str(getattr(problem, "msg", None) or problem).strip().splitlines()
+    return f"'{key}': {text[0]}" if text else f"'{key}': {type(problem).__name__}"
