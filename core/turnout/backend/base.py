@@ -94,6 +94,10 @@ class Executor(abc.ABC):
     accepts_pending: ClassVar[bool] = False
     """Whether the handle of an unfinished ticket may be a leaf of a further call."""
 
+    on_start: Callable[[Ticket], None] | None = None
+    """Set by the engine when somebody watches: to be called from `wait_any` when a call begins.
+    An executor that cannot tell leaves it alone."""
+
     @abc.abstractmethod
     def submit(self, calls: Sequence[Call]) -> Sequence[Ticket]:
         """Take a batch of calls, never waiting for any; one ticket each, in order.
@@ -122,6 +126,10 @@ class Executor(abc.ABC):
     @abc.abstractmethod
     def put(self, value: Any) -> Handle:
         """A handle for a value of this process, for leaves that several calls share."""
+
+    def split(self, handle: Handle, length: int) -> Sequence[Handle] | None:
+        """Handles for the items of a list result; ``None`` where it must be fetched instead."""
+        return None
 
     def release(self, handles: Sequence[Handle]) -> None:
         """Forget values no further call will need."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from turnout.graph import Shape, TaskOptions, TaskSpec
 
@@ -44,6 +44,7 @@ class RunInfo:
         environment: name of the execution environment.
         store: root of the store, a path or an fsspec URL; ``""`` when nothing is stored.
         cache: the environment's cache mode.
+        keep: which results are stored: ``auto``, ``all``, ``cached`` or ``none``.
         allow_pickle: whether a cached value may be unpickled.
         env_vars: environment variables of the environment.
     """
@@ -53,6 +54,7 @@ class RunInfo:
     environment: str
     store: str = ""
     cache: str = "use"
+    keep: str = "none"
     allow_pickle: bool = True
     env_vars: tuple[tuple[str, str], ...] = ()
 
@@ -104,6 +106,20 @@ class Attempt:
     retried: bool
 
 
+class Kept(NamedTuple):
+    """Where a result was kept.
+
+    Attributes:
+        codec: how it is encoded.
+        payload: its bytes, when they are few.
+        artifact: the name of the entry of the store with them otherwise.
+    """
+
+    codec: str
+    payload: bytes | None
+    artifact: str | None
+
+
 class Unset(enum.Enum):
     """Marks "no value", where ``None`` is one."""
 
@@ -126,6 +142,7 @@ class Summary:
         digest: digest of the result, if it was taken.
         length: number of items of a list result, which a map over it needs.
         small: the result itself when it is plain and small, so that branches need no fetch.
+        kept: where the result was stored for the record of the run.
         expands: whether the result is a graph to be run in the node's place.
         metrics: what the task logged with ``current().log_metrics``.
     """
@@ -138,6 +155,7 @@ class Summary:
     digest: str = ""
     length: int | None = None
     small: Any = UNSET
+    kept: Kept | None = None
     expands: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
 

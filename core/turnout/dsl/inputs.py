@@ -242,6 +242,14 @@ def _child(parent: Input, key: str | int) -> Any:
     return known(parent._turnout_trace, path, value)
 
 
+def child_or_none(parent: Input, key: str | int) -> Any:
+    """The promise for a part of an input, ``None`` where there is no such part."""
+    try:
+        return _child(parent, key)
+    except (KeyError, IndexError, AttributeError):
+        return None
+
+
 def known(trace: Trace, path: Path, value: Any) -> Any:
     """The promise for a part of an input; a null value is plain ``None``, and fixed."""
     if value is None:

@@ -150,11 +150,11 @@ class Predicate:
         self._turnout_predicate = predicate
 
     def __and__(self, other: Any) -> Predicate:
-        right = as_predicate(other)._turnout_predicate
+        right = as_predicate(other, self._turnout_trace)._turnout_predicate
         return Predicate(self._turnout_trace, ("and", self._turnout_predicate, right))
 
     def __or__(self, other: Any) -> Predicate:
-        right = as_predicate(other)._turnout_predicate
+        right = as_predicate(other, self._turnout_trace)._turnout_predicate
         return Predicate(self._turnout_trace, ("or", self._turnout_predicate, right))
 
     def __invert__(self) -> Predicate:
@@ -171,15 +171,16 @@ class Predicate:
         return f"<predicate {self._turnout_predicate!r}>"
 
 
-def as_predicate(value: Any) -> Predicate:
+def as_predicate(value: Any, trace: Trace | None = None) -> Predicate:
     """A predicate from a predicate, or from an output or input that is a boolean itself.
 
     Raises:
-        GraphError: the value is neither.
+        GraphError: the value is none of these.
     """
-    if isinstance(value, Predicate):
-        return value
-    if type(value) is Output:
+    kind = type(value)
+    if kind is Predicate:
+        return value  # type: ignore[no-any-return]
+    if kind is Output:
         annotation = value._turnout_annotation
         if annotation not in (bool, Any) and isinstance(annotation, type):
             raise GraphError(
@@ -187,6 +188,8 @@ def as_predicate(value: Any) -> Predicate:
                 location=location(),
             )
         return Predicate(value._turnout_trace, ("true", binding_of(value)))
+    if trace is not None and (kind is bool or hasattr(kind, "_turnout_trace")):
+        return Predicate(trace, ("true", trace.take_apart(value)))
     raise GraphError(
         f"a condition is a comparison of task outputs or a boolean output, not {value!r}; "
         "for a value known at launch use a plain if",

@@ -1,0 +1,164 @@
+"""`turnout.run`, `turnout.main`, and the runs of before."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from turnout.api.execute import Execution
+from turnout.api.prepare import plan_for
+from turnout.api.run import Run, reopened
+from turnout.config.plain import compose_plain
+from turnout.dsl import Workflow
+from turnout.errors import ConfigError
+
+if TYPE_CHECKING:
+    from turnout.config.composed import Composed
+    from turnout.backend.base import Project
+    from turnout.storage.records import Records
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def run(
+    workflow: Workflow[P, R],
+    config: Any = None,
+    *,
+    execution_environment: str | Mapping[str, Any] | None = None,
+    wait: bool = True,
+    name: str | None = None,
+    tags: Iterable[str] = (),
+    **inputs: Any,
+) -> Run[R]:
+    """Plan and run a workflow.
+
+    Args:
+        workflow: what to run.
+        config: its config: a ``DictConfig``, a mapping or a dataclass.
+        execution_environment: where: a name, or a mapping with ``backend`` and settings.
+        wait: whether to return only when the run has ended.
+        name: what to call the run.
+        tags: words to find the run by.
+        inputs: inputs by parameter name; they win over the config.
+
+    Raises:
+        GraphError: the workflow cannot be compiled.
+        ConfigError: the config, an input or a name is wrong.
+        PlanError: the environment cannot honour what the graph asks.
+        RunFailed: a node failed; the cause is its exception.
+        KeyboardInterrupt: the user interrupted; the run has been cancelled.
+
+    >>> import tempfile, turnout
+    >>> @turnout.task
+    ... def double(x: int) -> int:
+    ...     return 2 * x
+    >>> @turnout.workflow
+    ... def pipeline(x: int) -> int:
+    ...     return double(double(x))
+    >>> store = tempfile.mkdtemp()
+    >>> turnout.run(pipeline, x=3, execution_environment={"store": store}).outputs
+    12
+    """
+    if not isinstance(workflow, Workflow):
+        raise ConfigError(f"turnout.run takes a workflow, not {workflow!r}")
+    composed = compose_plain(workflow, config, execution_environment, inputs)
+    execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
+    this: Run[R] = Run(execution.run_id, execution=execution)
+    if not wait:
+        execution.start()
+        return this
+    execution.execute()
+    execution.raise_failure(this)
+    return this
+
+
+def prepare(
+    workflow: Workflow[..., Any],
+    composed: Composed,
+    *,
+    name: str = "",
+    tags: tuple[str, ...] = (),
+    until: str = "",
+    observers: Sequence[Any] = (),
+    log: Any = lambda line: None,
+) -> Execution:
+    """Everything up to the point where the first node would be submitted."""
+    from turnout.config.project import alias_main
+
+    alias_main()
+    plan = plan_for(workflow, composed, until=until)
+    return Execution(
+        plan,
+        project_of(workflow),
+        observers=observers,
+        name=name,
+        tags=tags,
+        config=functools.partial(_recorded, composed),
+        log=log,
+    )
+
+
+def project_of(workflow: Workflow[..., Any]) -> Project:
+    """The project a workflow's file belongs to; the current directory's in a notebook."""
+    from pathlib import Path
+
+    from turnout.config.project import find
+
+    code = getattr(workflow.fn, "__code__", None)
+    file = Path(code.co_filename) if code is not None else Path()
+    return find(file if file.is_file() else None)
+
+
+def _recorded(composed: Composed) -> dict[str, Any]:
+    """The resolved config as JSON values."""
+    import dataclasses
+
+    from turnout.types.configs import plain_container
+
+    return {
+        "inputs": plain_container(composed.cfg),
+        "execution_environment": dataclasses.asdict(composed.settings),
+        "overrides": list(composed.overrides),
+    }
+
+
+def get_run(run: str = "latest") -> Run[Any]:
+    """An earlier run of this project.
+
+    Args:
+        run: its id, the beginning of its id, or ``latest``.
+
+    Raises:
+        ConfigError: there is none, or several begin so.
+    """
+    records = _records()
+    return Run(records.find(run).id, records=records)
+
+
+def runs(
+    *,
+    limit: int | None = 20,
+    workflow: str | None = None,
+    status: str | None = None,
+    tag: str | None = None,
+) -> list[Run[Any]]:
+    """Earlier runs of this project, the latest first.
+
+    Args:
+        limit: how many at most; ``None`` for all.
+        workflow: only those of the workflow of this name.
+        status: only those that stand so.
+        tag: only those with this tag.
+    """
+    records = _records()
+    found = records.runs(limit=limit, workflow=workflow, status=status, tag=tag)
+    return reopened(records, found)
+
+
+def _records() -> Records:
+    from turnout.config.project import find
+    from turnout.storage.records import Records
+
+    return Records(find().root / ".turnout")

@@ -1,0 +1,237 @@
+"""Executes a plan: opens executors and records, drives the engine, tells how it ended."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from turnout.api.recorder import Recorder, first_record
+from turnout.api.run import NodeInfo, Run
+from turnout.backend.base import Executor, ExecutorBackend, Project, Session
+from turnout.backend.call import RunInfo
+from turnout.engine import Engine, Result, State, Watch
+from turnout.errors import PlanError, RunCancelled, RunFailed
+from turnout.graph.serial import dumps
+from turnout.plan import Environment, Plan
+from turnout.storage.records import NodeRow, Records
+
+
+def new_run_id() -> str:
+    """An id that sorts by time and that two processes never share."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+class Execution:
+    """A plan being executed, in this thread or in one of its own.
+
+    Args:
+        plan: what to execute.
+        project: the user's code.
+        observers: objects with methods such as ``node_finished``.
+        name, tags: what the user calls the run.
+        config: gives the resolved config, for the record.
+        log: takes lines the user should read.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        project: Project,
+        *,
+        observers: Iterable[Any] = (),
+        name: str = "",
+        tags: tuple[str, ...] = (),
+        config: Callable[[], Any] = lambda: None,
+        log: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.plan = plan
+        self.run_id = new_run_id()
+        self.url: str | None = None
+        self.result: Result | None = None
+        self.records: Records | None = None
+        self.error: BaseException | None = None
+        self._project = project
+        self._log = log
+        self._name, self._tags, self._config = name, tags, config
+        self._thread: threading.Thread | None = None
+        self._cancelled = False
+        settings = plan.environment.config
+        self.home = project.root / ".turnout"
+        self.store = settings.store or os.fspath(self.home)
+        self.info = RunInfo(
+            run_id=self.run_id,
+            workflow=plan.graph.name,
+            environment=plan.environment.name,
+            store=self.store,
+            cache=settings.cache,
+            keep=settings.keep,
+            allow_pickle=settings.allow_pickle,
+            env_vars=tuple(settings.env_vars.items()),
+        )
+        self.watch = Watch(self.run_id, plan.graph.name, plan.environment.name, observers)
+        self._engine: Engine | None = None
+
+    def start(self) -> None:
+        """Execute in a thread of its own."""
+        self._thread = threading.Thread(
+            target=self._in_thread, name=f"turnout-{self.run_id}", daemon=True
+        )
+        self._thread.start()
+
+    def _in_thread(self) -> None:
+        try:
+            self.execute()
+        except BaseException as error:  # told to whoever waits
+            self.error = self.error or error
+
+    def execute(self) -> None:
+        """Execute to the end; failures are kept for `raise_failure`.
+
+        Raises:
+            KeyboardInterrupt: the user interrupted; the run is recorded as cancelled.
+        """
+        plan = self.plan
+        if not isinstance(plan.environment.backend, ExecutorBackend):
+            raise PlanError([f"{plan.environment.backend.name!r} does not execute graphs here"])
+        self.records = Records(self.home)
+        recorder = Recorder(
+            self.records,
+            first_record(
+                self.run_id,
+                plan.graph.name,
+                plan.environment.name,
+                name=self._name,
+                tags=self._tags,
+                config=self._config(),
+                graph=dumps(plan.graph),
+            ),
+            self._project.root,
+        )
+        engine = Engine(plan, self.info, self._open, self.watch, recorder.ended)
+        self._engine = engine
+        self.result = engine.result
+        if self._cancelled:
+            engine.cancel()
+        self.watch.run("running", len(plan.program.steps))
+        try:
+            engine.run()
+            if engine.result.status == "succeeded":
+                self._keep_outputs(engine.result.value)
+        except BaseException as error:
+            self.error = error
+            if not isinstance(error, KeyboardInterrupt):
+                engine.result.status = "failed"
+            raise
+        finally:
+            ended = engine.result
+            failure = ended.error or self.error
+            recorder.finish(ended.status, failure, self.url)
+            self.records.close()
+            self.watch.run(ended.status, len(ended.jobs), failure)
+
+    def _open(self, environment: Environment) -> Executor:
+        backend = environment.backend
+        assert isinstance(backend, ExecutorBackend)
+        return backend.open(
+            Session(
+                info=self.info,
+                config=environment.config,
+                project=self._project,
+                tasks=self.plan.rules.tasks,
+                log=self._log,
+            )
+        )
+
+    def _keep_outputs(self, value: Any) -> None:
+        """The workflow's result, kept under the empty node name."""
+        from turnout.errors import EncodeError
+
+        if self.info.keep == "none" or self.records is None:
+            return
+        from turnout.worker.keeping import SMALL_BYTES, size_of
+
+        if self.info.keep != "all" and size_of(value) > SMALL_BYTES:
+            return
+        try:
+            kept = self.records.keep(self.run_id, "", value)
+        except EncodeError:
+            if self.info.keep == "all":
+                raise
+            return
+        row = NodeRow(
+            self.run_id, "", status="succeeded", codec=kept.codec, payload=kept.payload,
+            artifact=kept.artifact,
+        )  # fmt: skip
+        self.records.nodes(self.run_id, [row])
+
+    @property
+    def status(self) -> str:
+        """How the run stands."""
+        if self.error is not None and not isinstance(self.error, KeyboardInterrupt):
+            return "failed"
+        if self._thread is not None and self._thread.is_alive():
+            return "running"
+        return self.result.status if self.result is not None else "running"
+
+    @property
+    def value(self) -> Any:
+        """What the workflow returned."""
+        assert self.result is not None
+        return self.result.value
+
+    def nodes(self) -> list[NodeInfo]:
+        """The nodes so far."""
+        from turnout.api.recorder import row_of
+
+        found = []
+        for job in list(self.result.jobs if self.result is not None else ()):
+            if job.state in (State.WAITING, State.RUNNING):
+                continue
+            row = row_of(self.run_id, job)
+            found.append(
+                NodeInfo(
+                    row.node, row.task, row.status, row.attempts, row.cached == "hit",
+                    row.seconds, row.error,
+                )  # fmt: skip
+            )
+        return found
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the thread.
+
+        Raises:
+            TimeoutError: it goes on.
+        """
+        if self._thread is None:
+            return
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise TimeoutError(f"run {self.run_id} goes on after {timeout} seconds")
+
+    def cancel(self) -> None:
+        """End the run."""
+        self._cancelled = True
+        if self._engine is not None:
+            self._engine.cancel()
+
+    def raise_failure(self, run: Run[Any]) -> None:
+        """Raise what the run ended in, if it did not end well.
+
+        Raises:
+            RunFailed: a node failed; the cause is its exception.
+            RunCancelled: it was cancelled.
+        """
+        if self.error is not None:
+            raise self.error
+        result = self.result
+        if result is None or result.status == "succeeded":
+            return
+        if result.status == "cancelled":
+            raise RunCancelled(f"run {self.run_id} was cancelled", run)
+        error = result.error
+        message = f"node {result.node!r} failed: {type(error).__name__}: {error}"
+        raise RunFailed(message, run=run, node=result.node) from error

@@ -1,0 +1,64 @@
+"""Plain calls of what builds a graph: traced and run here, without cache or records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from turnout.backend.base import EnvironmentConfig, ExecutorBackend, Session
+from turnout.backend.call import Call, RunInfo
+from turnout.dsl import Task, Workflow
+from turnout.dsl.task import set_plain_runner
+from turnout.engine import Engine, Watch
+from turnout.plan import Environment, make_plan
+from turnout.worker.inline import InlineExecutor
+
+
+class _Here(ExecutorBackend):
+    """This process, for one call: nothing is recorded and nothing is refused."""
+
+    name = "here"
+
+    def open(self, session: Session) -> InlineExecutor:
+        return InlineExecutor(session.tasks)
+
+
+def call(entity: Workflow[..., Any] | Task[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+    """What a plain call of a workflow or of a dynamic task returns.
+
+    Raises:
+        Exception: the user's own, as a task raised it.
+    """
+    try:
+        bound = entity.signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{entity.name}: {error}") from None
+    bound.apply_defaults()
+    values: Mapping[str, Any] = bound.arguments
+    environment = Environment(
+        name="", backend=_Here(), config=EnvironmentConfig(keep="none", cache="off")
+    )
+    if isinstance(entity, Task):
+        traced = _dynamic(entity, values)
+    else:
+        traced = entity.trace(values)
+    plan = make_plan(traced, values, environment, resolve=lambda name: environment)
+    info = RunInfo(run_id="", workflow=entity.name, environment="", cache="off")
+    engine = Engine(
+        plan, info, lambda found: InlineExecutor(plan.rules.tasks), Watch.silent(), lambda job: None
+    )
+    result = engine.run()
+    if result.error is not None:
+        raise result.error
+    return result.value
+
+
+def _dynamic(task: Task[..., Any], values: Mapping[str, Any]) -> Any:
+    from turnout.worker.expansion import expand
+
+    spec = task.spec(task.key)
+    info = RunInfo(run_id="", workflow=task.name, environment="", cache="off")
+    return expand(task, dict(values), Call(id=task.name, run=info, task=spec, options=task.options))
+
+
+set_plain_runner(call)

@@ -1,0 +1,154 @@
+"""Writes the record of a run while it goes on, in batches."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from turnout.backend.call import UNSET
+from turnout.engine import Job, State
+from turnout.storage.environment import GitQuery, installed_versions, start_git
+from turnout.storage.records import NodeRow, Records, RunRecord
+
+_BATCH_ROWS = 500
+_BATCH_SECONDS = 1.0
+
+
+class Recorder:
+    """Takes a run's jobs as they end and writes them in few transactions.
+
+    Args:
+        records: where to.
+        run: the run's first record.
+        root: the project, whose git state is recorded.
+    """
+
+    def __init__(self, records: Records, run: RunRecord, root: Path) -> None:
+        self.records = records
+        self.run_id = run.id
+        self._rows: list[NodeRow] = []
+        self._written = time.monotonic()
+        self._git: GitQuery = start_git(root)
+        records.begin(run)
+
+    def ended(self, job: Job) -> None:
+        """A job has ended."""
+        self._rows.append(row_of(self.run_id, job))
+        if len(self._rows) >= _BATCH_ROWS or time.monotonic() - self._written > _BATCH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has been gathered."""
+        rows, self._rows = self._rows, []
+        if rows:
+            self.records.nodes(self.run_id, rows)
+        self._written = time.monotonic()
+
+    def finish(self, status: str, error: BaseException | None, url: str | None = None) -> None:
+        """Write how the run ended."""
+        self.flush()
+        git = self._git.result()
+        self.records.finish(
+            self.run_id,
+            status,
+            None if error is None else f"{type(error).__name__}: {error}",
+            git=None if git is None else git._asdict(),
+            url=url,
+        )
+
+
+def row_of(run_id: str, job: Job) -> NodeRow:
+    """The record of a job."""
+    summary = job.summary
+    spec = job.step.spec
+    status = _STATUS[job.state]
+    error = job.error
+    codec = payload = artifact = None
+    if summary is None:
+        return NodeRow(
+            run_id, job.step.id, "" if spec is None else spec.name, status, len(job.attempts),
+            error=None if error is None else f"{type(error).__name__}: {error}",
+        )  # fmt: skip
+    if job.state is State.DONE:
+        if summary.kept is not None:
+            codec, payload, artifact = summary.kept
+        elif summary.small is not UNSET:
+            codec, payload = _plain(summary.small)
+    return NodeRow(
+        run_id,
+        job.step.id,
+        "" if spec is None else spec.name,
+        "cached" if summary.cached == "hit" else status,
+        len(job.attempts) + (job.state is State.DONE),
+        summary.cached,
+        summary.key,
+        summary.started,
+        summary.seconds,
+        None if error is None else f"{type(error).__name__}: {error}",
+        summary.digest,
+        codec,
+        payload,
+        artifact,
+    )
+
+
+_STATUS = {
+    State.WAITING: "waiting",
+    State.RUNNING: "running",
+    State.DONE: "succeeded",
+    State.FAILED: "failed",
+    State.SKIPPED: "skipped",
+    State.CANCELLED: "cancelled",
+}
+
+
+def _plain(value: Any) -> tuple[str, bytes]:
+    if type(value) is int:
+        return "plain", b"%d" % value
+    from turnout.storage.codecs import encode
+
+    encoded = encode(value)
+    return encoded.codec, encoded.payload
+
+
+def first_record(
+    run_id: str,
+    workflow: str,
+    environment: str,
+    *,
+    name: str = "",
+    tags: tuple[str, ...] = (),
+    config: Any = None,
+    graph: str | None = None,
+) -> RunRecord:
+    """The record of a run that starts now, with what is known of this process."""
+    import os
+
+    return RunRecord(
+        id=run_id,
+        workflow=workflow,
+        name=name,
+        tags=tags,
+        environment=environment,
+        started=time.time(),
+        config=config,
+        graph=graph,
+        versions=installed_versions(),
+        user=_user(),
+        host=socket.gethostname(),
+        python=platform.python_version(),
+        argv=tuple(sys.argv),
+        pid=os.getpid(),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return ""

@@ -1,0 +1,188 @@
+"""`Run`: one execution of a workflow, while it goes on and afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from turnout.errors import RunCancelled, RunFailed, TurnoutError
+
+if TYPE_CHECKING:
+    from turnout.api.execute import Execution
+    from turnout.storage.records import Records, RunRecord
+
+R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """A node of a run.
+
+    Attributes:
+        name: its name in the run.
+        task: the task's name, ``""`` for a conditional.
+        status: ``succeeded``, ``cached``, ``failed``, ``skipped`` or ``cancelled``.
+        attempts: how many attempts were made.
+        cached: whether the result came from the cache.
+        seconds: how long it took.
+        error: type and message of what it failed with.
+    """
+
+    name: str
+    task: str
+    status: str
+    attempts: int
+    cached: bool
+    seconds: float
+    error: str | None = None
+
+
+class Run(Generic[R]):
+    """One execution of a workflow.
+
+    Made by `turnout.run`, `turnout.get_run` and `turnout.runs`.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        execution: Execution | None = None,
+        records: Records | None = None,
+    ) -> None:
+        self._id = run_id
+        self._execution = execution
+        self._records = records
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._id
+
+    @property
+    def status(self) -> str:
+        """``running``, ``succeeded``, ``failed``, ``cancelled``, or ``lost`` when its process
+        has gone away without saying how it ended."""
+        if self._execution is not None:
+            return self._execution.status
+        return self._record().status
+
+    @property
+    def url(self) -> str | None:
+        """Where a person can look at the run, if the environment has such a place."""
+        if self._execution is not None:
+            return self._execution.url
+        return self._record().url
+
+    @property
+    def outputs(self) -> R:
+        """What calling the workflow would have returned; waits for it.
+
+        Raises:
+            RunFailed: the run failed.
+            RunCancelled: the run was cancelled.
+            ConfigError: an earlier run's result was not kept.
+        """
+        if self._execution is not None:
+            self.wait()
+            return self._execution.value  # type: ignore[no-any-return]
+        record = self._record()
+        if record.status != "succeeded":
+            raise RunFailed(
+                f"run {self.id} {record.status}" + (f": {record.error}" if record.error else ""),
+                run=self,
+            )
+        return self._kept("")  # type: ignore[no-any-return]
+
+    @property
+    def nodes(self) -> list[NodeInfo]:
+        """The nodes that have ended, in the order they started."""
+        if self._execution is not None:
+            return self._execution.nodes()
+        assert self._records is not None
+        return [
+            NodeInfo(
+                name=row.node,
+                task=row.task,
+                status=row.status,
+                attempts=row.attempts,
+                cached=row.cached == "hit",
+                seconds=row.seconds,
+                error=row.error,
+            )
+            for row in self._records.node_rows(self.id)
+            if row.node
+        ]
+
+    def output(self, node: str) -> Any:
+        """The result of one node, if the run has kept it.
+
+        Raises:
+            ConfigError: there is no such node, or its result was not kept.
+        """
+        return self._kept(node)
+
+    def wait(self, timeout: float | None = None) -> Run[R]:
+        """Wait until the run has ended.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            RunFailed: it failed; the cause is the user's exception.
+            RunCancelled: it was cancelled.
+            TimeoutError: it goes on after ``timeout`` seconds.
+        """
+        if self._execution is not None:
+            self._execution.join(timeout)
+            self._execution.raise_failure(self)
+        elif self.status == "running":
+            self._wait_for_record(timeout)
+        return self
+
+    def cancel(self) -> None:
+        """End the run; tasks that are running are ended where the environment can.
+
+        Raises:
+            TurnoutError: the run belongs to another process.
+        """
+        if self._execution is not None:
+            self._execution.cancel()
+        elif self.status == "running":
+            raise TurnoutError(
+                f"run {self.id} is driven by process {self._record().pid}; interrupt that process"
+            )
+
+    def __repr__(self) -> str:
+        return f"<run {self.id} {self.status}>"
+
+    def _record(self) -> RunRecord:
+        assert self._records is not None
+        return self._records.find(self.id)
+
+    def _kept(self, node: str) -> Any:
+        records = self._records if self._execution is None else self._execution.records
+        if records is None:
+            raise TurnoutError("a plain call keeps no results; use turnout.run")
+        return records.kept(self.id, node)
+
+    def _wait_for_record(self, timeout: float | None) -> None:
+        import time
+
+        end = None if timeout is None else time.monotonic() + timeout
+        pause = threading.Event()
+        while self.status == "running":
+            if end is not None and time.monotonic() > end:
+                raise TimeoutError(f"run {self.id} goes on after {timeout} seconds")
+            pause.wait(0.2)
+        if self.status != "succeeded":
+            record = self._record()
+            kind = RunCancelled if record.status == "cancelled" else RunFailed
+            raise kind(f"run {self.id} {record.status}: {record.error or 'no reason'}", run=self)
+
+
+def reopened(records: Records, found: Iterator[RunRecord] | list[RunRecord]) -> list[Run[Any]]:
+    """Runs of the records, as objects."""
+    return [Run(record.id, records=records) for record in found]

@@ -1,0 +1,408 @@
+"""Tasks: functions that a workflow places as nodes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from turnout.dsl import trace as tracing
+from turnout.dsl.frames import location
+from turnout.dsl.trace import ANY
+from turnout.errors import GraphError
+from turnout.graph import Cache, Param, Resources, Secret, TaskKey, TaskOptions, TaskSpec
+from turnout.graph.refs import ref_of
+from turnout.types import hints, show
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NO_OPTIONS = TaskOptions()
+_KINDS = inspect.Parameter
+
+
+class Task(Generic[P, R]):
+    """A function with options. Outside a workflow, calling it is a plain call.
+
+    Attributes:
+        fn: the function.
+        name: what nodes, config and messages call it.
+        key: its key in a graph's table of tasks.
+        options: the options written at the task.
+        node_options: what `with_options` laid over them.
+        dynamic: whether the body builds a graph at run time.
+        is_async: whether the function is a coroutine function.
+        signature: the function's signature.
+
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return 2 * x
+    >>> double(21)
+    42
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        *,
+        name: str | None = None,
+        options: TaskOptions = _NO_OPTIONS,
+        dynamic: bool = False,
+    ) -> None:
+        if isinstance(fn, Task):
+            raise TypeError(f"{fn.name!r} is a task already")
+        if not callable(fn) or inspect.isclass(fn):
+            raise TypeError(f"@task takes a function, not {fn!r}")
+        self.fn = fn
+        self.name = name or getattr(fn, "__name__", type(fn).__name__)
+        if self.name == "<lambda>":
+            self.name = "lambda"
+        _check_name(self.name)
+        self.key = TaskKey(ref_of(fn))
+        self.options = options
+        self.node_options: TaskOptions | None = None
+        self.dynamic = dynamic
+        self.is_async = inspect.iscoroutinefunction(fn)
+        self.signature = inspect.signature(fn)
+        self.plain = self
+        self._spec: TaskSpec | None = None
+        functools.update_wrapper(self, fn)
+        parameters = self.signature.parameters.values()
+        for parameter in parameters:
+            if parameter.kind is _KINDS.VAR_POSITIONAL:
+                raise TypeError(
+                    f"task {self.name!r} takes *{parameter.name}; a task names its parameters, so "
+                    "take a list instead"
+                )
+        self._positional = tuple(
+            p.name
+            for p in parameters
+            if p.kind in (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)
+        )
+        self.positional_only = tuple(p.name for p in parameters if p.kind is _KINDS.POSITIONAL_ONLY)
+        self._accepts = frozenset(p.name for p in parameters if p.kind is not _KINDS.VAR_KEYWORD)
+        self._required = frozenset(
+            p.name for p in parameters if p.default is p.empty and p.kind is not _KINDS.VAR_KEYWORD
+        )
+        self._takes_more = any(p.kind is _KINDS.VAR_KEYWORD for p in parameters)
+
+    @functools.cached_property
+    def annotations(self) -> dict[str, Any]:
+        """Parameter name to annotation; those without one are left out."""
+        found = hints(self.fn)
+        return {
+            name: _annotation(found[name])
+            for name in self.signature.parameters
+            if name in found and found[name] is not ANY
+        }
+
+    @functools.cached_property
+    def returns(self) -> Any:
+        """The return annotation, ``Any`` if there is none."""
+        return _annotation(hints(self.fn).get("return", ANY))
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        trace = tracing.current()
+        if trace is not None:
+            return cast("R", trace.add_task(self, self.arguments(args, kwargs)))
+        if self.dynamic:
+            return cast("R", plain_run(self, args, kwargs))
+        return cast("R", self.fn(*args, **kwargs))
+
+    def arguments(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Iterable[tuple[str, Any]]:
+        """The arguments of a call by parameter name.
+
+        Raises:
+            GraphError: they do not fit the signature.
+        """
+        count = len(args)
+        if count <= len(self._positional):
+            given = dict(zip(self._positional, args, strict=False))
+            if kwargs:
+                given.update(kwargs)
+            if (
+                len(given) == count + len(kwargs)
+                and self._required <= given.keys()
+                and (self._takes_more or given.keys() <= self._accepts)
+            ):
+                return given.items()
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise GraphError(f"task {self.name!r}: {error}", location=location(2)) from None
+        raise GraphError(f"task {self.name!r}: wrong arguments", location=location(2))
+
+    def with_options(
+        self,
+        *,
+        cache: bool | Cache | None = None,
+        retries: int | None = None,
+        timeout: float | str | timedelta | None = None,
+        resources: Resources | None = None,
+        image: str | None = None,
+        env_vars: Mapping[str, str] | None = None,
+        secrets: Iterable[Secret | str] | None = None,
+        interruptible: bool | None = None,
+        execution_environment: str | None = None,
+        report: bool | None = None,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Task[P, R]:
+        """The same task with options laid over for the nodes it makes; see `task`."""
+        said = _options(
+            cache, retries, timeout, resources, image, env_vars, secrets, interruptible,
+            execution_environment, report, options,
+        )  # fmt: skip
+        other: Task[P, R] = Task.__new__(Task)
+        other.__dict__.update(self.__dict__)
+        other.node_options = (self.node_options or _NO_OPTIONS).merged(said)
+        return other
+
+    def spec(self, key: TaskKey) -> TaskSpec:
+        """The task as a graph knows it."""
+        if self._spec is None or self._spec.key != key:
+            self._spec = self._make_spec(key)
+        return self._spec
+
+    def _make_spec(self, key: TaskKey) -> TaskSpec:
+        from turnout.dsl.promise import output_fields
+
+        fields = output_fields(self.returns) or {}
+        options = self.options
+        if isinstance(options.cache, Cache) and options.cache.depends:
+            import dataclasses
+
+            named = tuple(
+                item if isinstance(item, str) else ref_of(item) for item in options.cache.depends
+            )
+            options = dataclasses.replace(
+                options, cache=dataclasses.replace(options.cache, depends=named)
+            )
+        return TaskSpec(
+            key=key,
+            name=self.name,
+            ref=ref_of(self.fn),
+            importable=self._found_by_name(),
+            params=params_of(self.signature, self.annotations),
+            returns="" if self.returns is ANY else show(self.returns),
+            fields=tuple(str(name) for name in fields),
+            options=options,
+            dynamic=self.dynamic,
+        )
+
+    def _found_by_name(self) -> bool:
+        """Whether importing the function's name gives this task, so that workers can."""
+        from turnout.graph.refs import resolve
+
+        try:
+            found = resolve(ref_of(self.fn))
+        except Exception:
+            return False
+        return getattr(found, "fn", None) is self.fn
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        return functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+    def __reduce__(self) -> Any:
+        if self.node_options is None and self.spec(self.key).importable:
+            return (_by_name, (ref_of(self.fn),))
+        return (_rebuilt, (self.fn, self.name, self.options, self.dynamic, self.node_options))
+
+
+def _by_name(ref: str) -> Any:
+    from turnout.graph.refs import resolve
+
+    return resolve(ref)
+
+
+def _rebuilt(
+    fn: Callable[..., Any],
+    name: str,
+    options: TaskOptions,
+    dynamic: bool,
+    node_options: TaskOptions | None,
+) -> Task[..., Any]:
+    task: Task[..., Any] = Task(fn, name=name, options=options, dynamic=dynamic)
+    task.node_options = node_options
+    return task
+
+
+def params_of(
+    signature: inspect.Signature, annotations: Mapping[str, Any]
+) -> tuple[Param, ...]:
+    """A signature's parameters as a graph knows them."""
+    return tuple(
+        Param(
+            name=p.name,
+            annotation=show(annotations[p.name]) if p.name in annotations else "",
+            required=p.default is p.empty,
+        )
+        for p in signature.parameters.values()
+        if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    )
+
+
+def _annotation(annotation: Any) -> Any:
+    return type(None) if annotation is None else annotation
+
+
+def _check_name(name: str) -> None:
+    if not name.replace("-", "_").isidentifier():
+        raise ValueError(
+            f"a name is made of letters, digits, '_' and '-', and starts with a letter; not {name!r}"
+        )
+
+
+def _options(
+    cache: bool | Cache | None,
+    retries: int | None,
+    timeout: float | str | timedelta | None,
+    resources: Resources | None,
+    image: str | None,
+    env_vars: Mapping[str, str] | None,
+    secrets: Iterable[Secret | str] | None,
+    interruptible: bool | None,
+    execution_environment: str | None,
+    report: bool | None,
+    options: Mapping[str, Mapping[str, Any]] | None,
+) -> TaskOptions:
+    return TaskOptions(
+        cache=cache,
+        retries=retries,
+        timeout=cast("float | None", timeout),
+        resources=resources,
+        image=image,
+        env_vars=env_vars,
+        secrets=cast("tuple[Secret, ...] | None", None if secrets is None else tuple(secrets)),
+        interruptible=interruptible,
+        execution_environment=execution_environment,
+        report=report,
+        options=options,
+    )
+
+
+def plain_run(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """A plain call of a task or workflow that builds a graph: trace it and run it here."""
+    if _plain_runner is None:
+        raise GraphError(f"{task.name!r} builds a graph; import turnout before calling it")
+    return _plain_runner(task, args, kwargs)
+
+
+_plain_runner: Callable[..., Any] | None = None
+
+
+def set_plain_runner(runner: Callable[..., Any]) -> None:
+    """Say what runs a graph for a plain call; the engine stands above this package."""
+    global _plain_runner
+    _plain_runner = runner
+
+
+@overload
+def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(
+    *,
+    name: str | None = None,
+    cache: bool | Cache | None = None,
+    retries: int | None = None,
+    timeout: float | str | timedelta | None = None,
+    resources: Resources | None = None,
+    image: str | None = None,
+    env_vars: Mapping[str, str] | None = None,
+    secrets: Iterable[Secret | str] | None = None,
+    interruptible: bool | None = None,
+    execution_environment: str | None = None,
+    report: bool | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> _Decorator: ...
+def task(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:
+    """Make a function a task.
+
+    Args:
+        name: what nodes, config and messages call it; the function's name otherwise.
+        cache: reuse results, ``True`` or a `Cache`.
+        retries: further attempts after the first one failed.
+        timeout: seconds one attempt may take, a ``timedelta``, or text such as ``"5m"``.
+        resources: what the task needs of a machine.
+        image: the container image the task wants.
+        env_vars: environment variables set while the task runs.
+        secrets: secrets the task may read, by name or as `Secret`.
+        interruptible: whether the task may run on machines that can be taken away.
+        execution_environment: the environment this task runs in, if not the run's own.
+        report: whether the task renders a report.
+        options: backend name to that backend's own settings.
+
+    Raises:
+        TypeError: the function takes ``*args``, or is no function.
+        ValueError: an option's value makes no sense.
+
+    >>> @task(retries=2)
+    ... def load(path: str) -> list[str]:
+    ...     return path.split("/")
+    >>> load("a/b"), load.options.retries
+    (['a', 'b'], 2)
+    """
+    return _decorate(fn, said, dynamic=False)
+
+
+@overload
+def dynamic(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def dynamic(
+    *,
+    name: str | None = None,
+    cache: bool | Cache | None = None,
+    retries: int | None = None,
+    timeout: float | str | timedelta | None = None,
+    resources: Resources | None = None,
+    image: str | None = None,
+    env_vars: Mapping[str, str] | None = None,
+    secrets: Iterable[Secret | str] | None = None,
+    interruptible: bool | None = None,
+    execution_environment: str | None = None,
+    report: bool | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> _Decorator: ...
+def dynamic(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:
+    """Make a function a task whose body builds a graph at run time; options as for `task`.
+
+    The body receives plain values and may loop and branch on them; the tasks it calls become
+    nodes that run in the dynamic task's place. It never waits for them.
+    """
+    return _decorate(fn, said, dynamic=True)
+
+
+class _Decorator:
+    """What ``@task(...)`` with options gives; kept as a class for its typed call."""
+
+    def __init__(self, said: Mapping[str, Any], dynamic: bool) -> None:
+        self._said = said
+        self._dynamic = dynamic
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+    def __call__(self, fn: Callable[..., Any], /) -> Any:
+        return _decorate(fn, self._said, dynamic=self._dynamic)
+
+
+def _decorate(fn: Callable[..., Any] | None, said: Mapping[str, Any], *, dynamic: bool) -> Any:
+    if fn is None:
+        return _Decorator(said, dynamic)
+    rest = dict(said)
+    name = rest.pop("name", None)
+    if isinstance(rest.get("secrets"), Iterable):
+        rest["secrets"] = tuple(rest["secrets"])
+    return Task(fn, name=name, options=TaskOptions(**rest), dynamic=dynamic)
+

@@ -1,0 +1,189 @@
+"""The plan: graph, inputs and environment, checked together, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from turnout.backend.base import ExecutorBackend
+from turnout.backend.registry import choices
+from turnout.errors import ConfigError, PlanError
+from turnout.graph import Graph, TaskNode, TaskOptions
+from turnout.graph.binding import leaves
+from turnout.plan.environment import Environment
+from turnout.plan.layout import Layout, sources
+from turnout.plan.rules import Note, Rules
+from turnout.plan.steps import Program, Tree
+
+if TYPE_CHECKING:
+    from turnout.dsl import Traced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would run, and how.
+
+    Attributes:
+        traced: the graph with its task objects.
+        inputs: input values by parameter name.
+        environment: where the run goes.
+        rules: options, versions and capabilities of its nodes.
+        program: the graph laid flat; empty for a compiler backend.
+        layout: lays out the graphs that dynamic tasks bring.
+        result: the tree of the run's result.
+        notes: what the user should know before it runs.
+        on_error: ``stop`` or ``continue``.
+        until: the node after which the run ends, or ``""``.
+    """
+
+    traced: Traced
+    inputs: Mapping[str, Any]
+    environment: Environment
+    rules: Rules
+    program: Program
+    layout: Layout
+    result: Tree | None
+    notes: tuple[Note, ...] = ()
+    on_error: str = "stop"
+    until: str = ""
+    wanted: frozenset[int] | None = field(default=None)
+
+    @property
+    def graph(self) -> Graph:
+        """The compiled workflow."""
+        return self.traced.graph
+
+
+def make_plan(
+    traced: Traced,
+    inputs: Mapping[str, Any],
+    environment: Environment,
+    *,
+    resolve: Callable[[str], Environment],
+    overrides: Mapping[str, TaskOptions] | None = None,
+    on_error: str = "stop",
+    until: str = "",
+    notes: Iterable[Note] = (),
+) -> Plan:
+    """Check a traced workflow against its inputs and its environment.
+
+    Args:
+        traced: the workflow.
+        inputs: values by parameter name, `turnout.dsl.inputs.OPEN` for one that has none.
+        environment: where the run goes.
+        resolve: finds the environment a task names.
+        overrides: options the config gives to tasks, by task name.
+        on_error: ``stop`` submits nothing further after a failure, ``continue`` runs all that
+            does not depend on it.
+        until: name of the node after which to end.
+        notes: what was noticed before planning.
+
+    Raises:
+        ConfigError: the only problems are with inputs and names; all are told.
+        PlanError: the environment cannot honour the graph; all problems are told.
+    """
+    graph = traced.graph
+    rules = Rules(
+        environment=environment,
+        resolve=resolve,
+        overrides=overrides or {},
+        tasks=dict(traced.tasks),
+    )
+    usage = _unknown_tasks(rules)
+    refused = rules.check(graph)
+    refused += environment.backend.check(environment.config)
+    layout = Layout(
+        rules.annotations, rules.version, rules.options, workflows=traced.annotations
+    )
+    result: Tree | None = None
+    if isinstance(environment.backend, ExecutorBackend):
+        trees = {name: ("inline", value) for name, value in inputs.items()}
+        result = layout.add(graph, trees)
+        usage += _missing(layout) + layout.problems
+    wanted: frozenset[int] | None = None
+    if until and not usage:
+        result, wanted = _cut(layout.program, until)
+    if refused:
+        raise PlanError([*refused, *usage])
+    if len(usage) == 1:
+        raise ConfigError(usage[0])
+    if usage:
+        lines = "\n".join(f"  - {problem}" for problem in usage)
+        raise ConfigError(f"the inputs have {len(usage)} problems:\n{lines}")
+    return Plan(
+        traced=traced,
+        inputs=inputs,
+        environment=environment,
+        rules=rules,
+        program=layout.program,
+        layout=layout,
+        result=result,
+        notes=(*notes, *rules.notes, *_whole_config(graph)),
+        on_error=on_error,
+        until=until,
+        wanted=wanted,
+    )
+
+
+def _unknown_tasks(rules: Rules) -> list[str]:
+    known = {task.name for task in rules.tasks.values()}
+    if any(task.dynamic for task in rules.tasks.values()):
+        return []  # the graph of a dynamic task may bring the others
+    return [
+        f"turnout.tasks.{name}: the workflow has no task {name!r}; {choices(name, known)}"
+        for name in rules.overrides
+        if name not in known
+    ]
+
+
+def _missing(layout: Layout) -> list[str]:
+    return [
+        f"input {path!r} has no value" + (f"; {', '.join(readers)} reads it" if readers else "")
+        for path, found in layout.missing.items()
+        for readers in [[reader for reader in found if reader][:1]]
+    ]
+
+
+def _whole_config(graph: Graph) -> list[Note]:
+    """Notes on tasks that depend on every key of a config because they take it whole."""
+    whole = {param.name for param in graph.params if param.whole}
+    notes: dict[str, Note] = {}
+    for node in graph.nodes:
+        if not isinstance(node, TaskNode):
+            continue
+        for name, binding in node.args:
+            for leaf in leaves(binding):
+                if leaf[0] == "input" and len(leaf) == 2 and leaf[1] in whole:
+                    text = (
+                        f"node {node.id!r} takes the whole config as {name!r}, so it depends on "
+                        "all of its keys; pass a part of it"
+                    )
+                    notes[node.id] = Note("whole config", node.id, text)
+    return list(notes.values())
+
+
+def _cut(program: Program, until: str) -> tuple[Tree, frozenset[int]]:
+    """The steps a node needs, itself included, and the tree of its result."""
+    for step in program.steps:
+        if step.id == until:
+            break
+    else:
+        names = [step.id for step in program.steps]
+        raise ConfigError(f"there is no node {until!r}; {choices(until, names)}")
+    wanted: set[int] = set()
+    todo = {step.index}
+    while todo:
+        index = todo.pop()
+        if index in wanted:
+            continue
+        wanted.add(index)
+        found = program.steps[index]
+        todo.update(found.needs)
+        if found.guard is not None:
+            todo.add(found.guard[0])
+        for _, then, _ in found.cases or ():
+            if then is not None:
+                sources(then, todo)
+    return ("step", step.index), frozenset(wanted)
+

@@ -1,0 +1,198 @@
+"""What every node of a run is held to: its options, its version, and its environment's word.
+
+The same rules serve the plan and the graphs that dynamic tasks bring at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from turnout.backend.capability import BEHAVIOURS, Capability
+from turnout.errors import ConfigError, PluginError
+from turnout.graph import BranchNode, Cache, Graph, MapNode, TaskKey, TaskOptions
+from turnout.plan.environment import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a plan tells beside what will run.
+
+    Attributes:
+        kind: ``advisory``, ``whole config`` or ``cache``.
+        node: the node or task it is about.
+        text: the message.
+    """
+
+    kind: str
+    node: str
+    text: str
+
+
+@dataclass(slots=True)
+class Rules:
+    """Options, versions and capabilities for the tasks of a run.
+
+    Attributes:
+        environment: the run's own environment.
+        resolve: finds the environment a task names.
+        overrides: options the config gives to tasks, by task name.
+        tasks: task objects by key; dynamic graphs add theirs.
+        environments: the tasks' own environments found so far, by name.
+        notes: what a plan should tell.
+    """
+
+    environment: Environment
+    resolve: Callable[[str], Environment]
+    overrides: Mapping[str, TaskOptions] = field(default_factory=dict)
+    tasks: dict[TaskKey, Any] = field(default_factory=dict)
+    environments: dict[str, Environment] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    _memo: dict[tuple[TaskKey, int], tuple[TaskOptions | None, TaskOptions]] = field(
+        default_factory=dict
+    )
+    _versions: dict[TaskKey, str] = field(default_factory=dict)
+
+    def options(self, key: TaskKey, node: TaskOptions | None) -> TaskOptions:
+        """A node's options: the task's, the node's over them, the config's over both."""
+        memo = self._memo.get((key, id(node)))
+        if memo is not None and memo[0] is node:
+            return memo[1]
+        task = self.tasks[key]
+        found: TaskOptions = task.options.merged(node).merged(self.overrides.get(task.name))
+        self._memo[key, id(node)] = (node, found)
+        return found
+
+    def annotations(self, key: TaskKey) -> Mapping[str, Any]:
+        """The annotations of a task's parameters."""
+        return self.tasks[key].annotations  # type: ignore[no-any-return]
+
+    def version(self, key: TaskKey, options: TaskOptions) -> str:
+        """A task's version for the cache key; ``""`` when it is not cached."""
+        cache = options.cache
+        if not cache or self.environment.config.cache == "off":
+            return ""
+        if isinstance(cache, Cache) and cache.mode == "off":
+            return ""
+        if isinstance(cache, Cache) and cache.version is not None:
+            return f"given:{cache.version}"
+        if key not in self._versions:
+            self._versions[key] = self._digest(key, cache)
+        return self._versions[key]
+
+    def _digest(self, key: TaskKey, cache: bool | Cache) -> str:
+        from turnout.storage.version import version_of
+
+        task = self.tasks[key]
+        written = task.options.cache
+        depends = written.depends if isinstance(written, Cache) else ()
+        version = version_of(task.fn, depends)
+        for text in version.notes:
+            self.notes.append(Note("cache", task.name, text))
+        digest = version.digest
+        if isinstance(cache, Cache) and cache.packages:
+            import importlib.metadata
+
+            installed = (f"{name}={importlib.metadata.version(name)}" for name in cache.packages)
+            digest = f"{digest}+{','.join(sorted(installed))}"
+        return digest
+
+    def environment_of(self, options: TaskOptions) -> Environment:
+        """The environment a node runs in.
+
+        Raises:
+            ConfigError: the options name an environment there is not.
+        """
+        name = options.execution_environment
+        if not name or name == self.environment.name:
+            return self.environment
+        if name not in self.environments:
+            self.environments[name] = self.resolve(name)
+        return self.environments[name]
+
+    def check(self, graph: Graph, prefix: str = "") -> list[str]:
+        """What of a graph cannot be honoured, one message each; notes what has no effect."""
+        problems: list[str] = []
+        for kind, present in (
+            ("order", any(node.after for node in graph.nodes)),
+            ("conditional", any(type(node) is BranchNode for node in graph.nodes)),
+            ("on_failure", graph.on_failure is not None),
+        ):
+            if present:
+                self._ask(self.environment, kind, f"workflow {graph.name!r}", problems)
+        nodes = [node for node in graph.nodes if not hasattr(node, "cases")]
+        if graph.on_failure is not None:
+            nodes.append(graph.on_failure)
+        for node in nodes:
+            if not hasattr(node, "task"):
+                continue
+            name = f"{prefix}{node.id}"
+            options = self.options(node.task, node.options)
+            try:
+                environment = self.environment_of(options)
+            except (ConfigError, PluginError) as error:
+                problems.append(f"node {name!r}: {error}")
+                continue
+            if environment is not self.environment:
+                self._ask(self.environment, "execution_environment", f"node {name!r}", problems)
+            if type(node) is MapNode:
+                self._ask(environment, "map", f"node {name!r}", problems)
+            if self.tasks[node.task].dynamic:
+                self._ask(environment, "dynamic", f"node {name!r}", problems)
+            for setting in asked_for(options, environment.backend.name):
+                self._ask(environment, setting, f"node {name!r}", problems)
+            problems += environment.backend.refuse(environment.config, name, options)
+        for inner in graph.workflows.values():
+            problems += self.check(inner, f"{prefix}{inner.name}/")
+        return problems
+
+    def _ask(
+        self, environment: Environment, setting: str, who: str, problems: list[str]
+    ) -> None:
+        capability = environment.backend.capability(setting, environment.config)
+        if capability.honoured:
+            return
+        text = f"{who} sets {setting}, which {environment.name!r} "
+        if setting in BEHAVIOURS:
+            others = able(setting)
+            can = f"; {', '.join(others)} can" if others else ""
+            problems.append(f"{text}cannot honour: {capability.reason}{can}")
+            return
+        note = f"{text}takes as advice only: {capability.reason}"
+        if environment.config.strict:
+            problems.append(f"{note} (strict=true)")
+        else:
+            self.notes.append(Note("advisory", who, note))
+
+
+def asked_for(options: TaskOptions, backend: str) -> list[str]:
+    """The settings a node asks for, as names of capabilities.
+
+    >>> asked_for(TaskOptions(retries=2, cache=False), "any")
+    ['retries']
+    """
+    named = [
+        name
+        for name in (
+            "cache", "retries", "timeout", "env_vars", "secrets", "report", "resources", "image",
+            "interruptible",
+        )
+        if getattr(options, name)
+    ]  # fmt: skip
+    if options.options and set(options.options) - {backend}:
+        named.append("options")
+    return named
+
+
+def able(setting: str) -> list[str]:
+    """The installed backends that honour a setting."""
+    from turnout.backend.registry import registry
+
+    found = registry().backends.values()
+    return sorted(b.name for b in found if _honours(b, setting))
+
+
+def _honours(backend: Any, setting: str) -> bool:
+    capability: Capability = backend.capability(setting)
+    return capability.honoured

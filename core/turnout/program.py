@@ -1,0 +1,123 @@
+"""A workflow as a program: what ``python main.py`` and ``turnout run`` have in common."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from turnout.api import Run, prepare
+from turnout.dsl import Workflow
+from turnout.errors import ConfigError, RunFailed
+
+if TYPE_CHECKING:
+    from turnout.config.composed import Composed
+
+
+def main(workflow: Workflow[..., Any], argv: Sequence[str] | None = None) -> None:
+    """Run a workflow as a program: a Hydra application with turnout's environments.
+
+    Ends the process with status 0 done, 1 the run failed, 2 usage or config, 3 the plan was
+    refused, 130 cancelled.
+
+    Args:
+        workflow: what to run.
+        argv: the command line's arguments; those of this process by default.
+    """
+    if os.environ.get("TURNOUT_WORKER"):
+        # A worker imports the script for its tasks; an unguarded call must not run it again.
+        return
+    sys.exit(run_program(workflow, argv))
+
+
+def run_program(
+    workflow: Workflow[..., Any],
+    argv: Sequence[str] | None = None,
+    *,
+    until: str = "",
+    pdb: bool = False,
+) -> int:
+    """Run a workflow as a program; gives the exit status.
+
+    Args:
+        workflow: what to run.
+        argv: the command line's arguments; those of this process by default.
+        until: the node after which to end.
+        pdb: whether to open the debugger where a task failed.
+    """
+    from turnout.config.app import compose_main
+
+    if not isinstance(workflow, Workflow):
+        raise ConfigError(f"turnout.main takes a workflow, not {workflow!r}")
+    return compose_main(workflow, Program(workflow, until, pdb), argv=argv, report=show)
+
+
+class Program:
+    """One job of the program: plans and runs the workflow, and gives its objective.
+
+    Launchers that use other processes pickle it.
+    """
+
+    def __init__(self, workflow: Workflow[..., Any], until: str, pdb: bool) -> None:
+        self.workflow = workflow
+        self.until = until
+        self.pdb = pdb
+
+    def __call__(self, composed: Composed) -> Any:
+        from turnout.observe.progress import progress_for
+
+        progress = progress_for(sys.stderr)
+        execution = prepare(
+            self.workflow,
+            composed,
+            until=self.until,
+            observers=[progress],
+            log=lambda line: print(line, file=sys.stderr),
+        )
+        run: Run[Any] = Run(execution.run_id, execution=execution)
+        execution.execute()
+        try:
+            execution.raise_failure(run)
+        except RunFailed as failure:
+            if self.pdb and failure.__cause__ is not None:
+                from turnout.observe.failure import show_failure
+
+                print(show_failure(failure), file=sys.stderr)
+                import pdb
+
+                pdb.post_mortem(failure.__cause__.__traceback__)
+            raise
+        return objective(run, composed.turnout.objective)
+
+
+def objective(run: Run[Any], names: Sequence[str]) -> Any:
+    """What a sweeper optimises: the workflow's result, or the outputs the config names.
+
+    A name is a field or key of the result, or else a node.
+
+    Raises:
+        ConfigError: there is no such output.
+    """
+    value = run.outputs
+    if not names:
+        return value
+    found = tuple(_named(run, value, name) for name in names)
+    return found[0] if len(found) == 1 else found
+
+
+def _named(run: Run[Any], value: Any, name: str) -> Any:
+    if isinstance(value, Mapping) and name in value:
+        return value[name]
+    if not isinstance(value, Mapping) and hasattr(type(value), "__annotations__"):
+        found = getattr(value, name, run)
+        if found is not run:
+            return found
+    return run.output(name)
+
+
+def show(error: BaseException) -> None:
+    """Tell the user why the program ends."""
+    from turnout.observe.failure import show_error
+
+    print(show_error(error), file=sys.stderr)

@@ -1,0 +1,82 @@
+"""The cache as a call sees it: its key, looking up, and storing."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from turnout.backend.call import Call
+from turnout.graph import Cache, TaskOptions
+from turnout.storage.cache import Hit, ResultCache, cache_key
+from turnout.storage.digest import digest
+from turnout.storage.store import Store
+
+if TYPE_CHECKING:
+    from turnout.dsl import Task
+
+
+def mode_of(call: Call) -> str:
+    """How this call uses the cache: the task's own word, else the environment's."""
+    cache = call.options.cache
+    return (cache.mode if isinstance(cache, Cache) else None) or call.run.cache
+
+
+def key_of(
+    call: Call, kwargs: Mapping[str, Any], task: Task[..., Any], digests: Sequence[str]
+) -> str:
+    """The cache key of a call: the task, its version, and the inputs it really received.
+
+    Raises:
+        EncodeError: an input has no digest; the message names it.
+    """
+    ignored = ignored_inputs(call.options)
+    inputs: dict[str, str] = {}
+    for position, name in enumerate(call.names):
+        if name in ignored:
+            continue
+        known = ""
+        shape = call.shapes[position] if call.shapes is not None else ("leaf", position)
+        if shape[0] == "leaf" and len(shape) == 2 and name not in call.unproven:
+            known = digests[shape[1]] if digests else ""
+        inputs[name] = known or digest(kwargs[name])
+    for name, parameter in task.signature.parameters.items():
+        if parameter.default is inspect.Parameter.empty or name in inputs or name in ignored:
+            continue
+        inputs[name] = digest(parameter.default)
+    return cache_key(identity(call), call.version, inputs)
+
+
+def identity(call: Call) -> str:
+    """What a task is known by in cache keys: its ``name`` if it was given one, else its code."""
+    own_name = call.task.ref.rpartition(":")[2].rpartition(".")[2]
+    return call.task.ref if call.task.name == own_name else call.task.name
+
+
+def ignored_inputs(options: TaskOptions) -> frozenset[str]:
+    """The parameters that do not count in the key."""
+    cache = options.cache
+    return frozenset(cache.ignored_inputs) if isinstance(cache, Cache) else frozenset()
+
+
+def load(call: Call, key: str) -> Hit | None:
+    """A result kept under this key, if the mode allows to use it."""
+    return _cache(call.run.store, mode_of(call), call.run.allow_pickle).load(key)
+
+
+def save(call: Call, key: str, value: Any) -> tuple[str, str]:
+    """Keep a result; gives its digest, and ``stored`` if it was kept.
+
+    Raises:
+        EncodeError: the value cannot be stored.
+    """
+    mode = mode_of(call)
+    cache = _cache(call.run.store, mode, call.run.allow_pickle)
+    found = cache.save(key, value, {"task": call.task.name}, where=f"the result of {call.id!r}")
+    return found, "stored" if mode in ("use", "refresh") else ""
+
+
+@functools.lru_cache(maxsize=16)
+def _cache(store: str, mode: str, allow_pickle: bool) -> ResultCache:
+    return ResultCache(Store(store), mode, allow_pickle)
