@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from turnout.graph import (
     AnyNode,
@@ -27,6 +27,8 @@ __all__ = [
     "kind",
     "members",
     "needs",
+    "numbered",
+    "option_json",
     "option_texts",
     "predicate_leaves",
     "predicate_text",
@@ -189,6 +191,15 @@ def members(graph: Graph) -> dict[tuple[NodeId, int] | None, list[AnyNode]]:
     return found
 
 
+def numbered(node_id: str, name: str) -> bool:
+    """Whether a node is called after what it calls, but for a number.
+
+    >>> numbered("fit-2", "fit"), numbered("final", "fit")
+    (True, False)
+    """
+    return node_id == name or node_id.rstrip("0123456789").rstrip("_-") == name
+
+
 def option_texts(node: AnyNode, graph: Graph) -> list[str]:
     """What a node says about how it is run, one ``name=value`` each; empty where it says nothing.
 
@@ -197,11 +208,8 @@ def option_texts(node: AnyNode, graph: Graph) -> list[str]:
     >>> option_texts(TaskNode(id="t", task="t"), Graph(name="w", tasks={"t": spec}))
     ['cache', 'retries=2']
     """
-    if not isinstance(node, TaskNode):
-        return []
-    options = graph.tasks[node.task].options.merged(node.options)
     texts = []
-    for name, value in options.to_json().items():
+    for name, value in option_json(node, graph).items():
         if value is True:
             texts.append(name)
         elif isinstance(value, dict):
@@ -211,9 +219,17 @@ def option_texts(node: AnyNode, graph: Graph) -> list[str]:
             texts.append(f"secrets({', '.join(secret['name'] for secret in value)})")
         else:
             texts.append(f"{name}={value}")
+    return texts
+
+
+def option_json(node: AnyNode, graph: Graph) -> dict[str, Any]:
+    """What a node says about how it is run, as JSON values."""
+    if not isinstance(node, TaskNode):
+        return {}
+    said = graph.tasks[node.task].options.merged(node.options).to_json()
     if isinstance(node, MapNode):
         if node.concurrency is not None:
-            texts.append(f"concurrency={node.concurrency}")
+            said["concurrency"] = node.concurrency
         if node.min_success_ratio < 1:
-            texts.append(f"min_success_ratio={node.min_success_ratio:g}")
-    return texts
+            said["min_success_ratio"] = node.min_success_ratio
+    return said

@@ -123,7 +123,7 @@ def _one(error: BaseException) -> list[str]:
     shown = traceback.TracebackException.from_exception(error, compact=True)
     lines = _folded(shown.stack)
     if lines:
-        lines.insert(0, "Traceback (your frames):")
+        lines.insert(0, "Your code, the last call last:")
     if isinstance(error, BaseExceptionGroup):
         lines += "".join(shown.format_exception_only()).rstrip().splitlines()
         for number, inner in enumerate(error.exceptions, 1):

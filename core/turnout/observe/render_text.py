@@ -12,6 +12,7 @@ from turnout.observe.describe import (
     calls,
     kind,
     members,
+    numbered,
     option_texts,
     predicate_text,
     shorten,
@@ -124,7 +125,7 @@ def _title(node: AnyNode, graph: Graph) -> str:
     if isinstance(node, MapNode):
         return f"{node.id}  ({name} for each of {', '.join(node.mapped)})"
     word = "" if what is Kind.TASK else str(what)
-    if name != node.id:
+    if not numbered(node.id, name):
         word = f"{word} {name}".strip()
     return f"{node.id}  ({word})" if word else node.id
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from turnout.graph import (
     AnyNode,
@@ -23,6 +24,8 @@ from turnout.observe.describe import (
     kind,
     members,
     needs,
+    numbered,
+    option_json,
     option_texts,
     predicate_leaves,
     predicate_text,
@@ -43,6 +46,7 @@ class Box:
         notes: further lines.
         takes: parameter and what is bound to it; condition and outcome for a branch.
         facts: name and text of what else there is to say, for tooltips and tables.
+        options: how it is run, as JSON values.
         handler: whether it runs only when the run fails.
         children: what is inside, for a sub-workflow or a branch.
     """
@@ -53,6 +57,7 @@ class Box:
     notes: tuple[str, ...] = ()
     takes: tuple[tuple[str, str], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
     handler: bool = False
     children: list[Box] = field(default_factory=list)
 
@@ -104,8 +109,20 @@ def sketch(graph: Graph) -> Sketch:
         if scope.reads(graph.result, end.key, "result"):
             boxes.append(end)
     params = ", ".join(param.name for param in graph.params)
-    kept = tuple(dict.fromkeys(arrow for arrow in arrows if arrow.source != arrow.target))
-    return Sketch(title=f"{graph.name}({params})", boxes=tuple(boxes), arrows=kept)
+    return Sketch(title=f"{graph.name}({params})", boxes=tuple(boxes), arrows=_merged(arrows))
+
+
+def _merged(arrows: list[Arrow]) -> tuple[Arrow, ...]:
+    """One arrow for all that go the same way, with all their labels."""
+    labels: dict[tuple[str, str, str], dict[str, None]] = {}
+    for arrow in arrows:
+        if arrow.source != arrow.target:
+            same = labels.setdefault((arrow.source, arrow.target, arrow.kind), {})
+            same[arrow.label] = None
+    return tuple(
+        Arrow(source=source, target=target, kind=kind, label=", ".join(found))
+        for (source, target, kind), found in labels.items()
+    )
 
 
 class _Scope:
@@ -169,7 +186,7 @@ class _Scope:
         notes = []
         if isinstance(node, MapNode):
             notes.append(f"{name} for each of {', '.join(node.mapped)}")
-        elif not _numbered(node.id, name):
+        elif not numbered(node.id, name):
             notes.append(name)
         paths = [
             binding_text(leaf, self.graph)
@@ -189,6 +206,7 @@ class _Scope:
             notes=tuple(notes),
             takes=self.takes(node),
             facts=self.facts(node),
+            options=option_json(node, self.graph),
         )
 
     def ordered(self, node: AnyNode, key: str) -> None:
@@ -236,7 +254,7 @@ class _Scope:
         if not children:
             children.append(Box(key=f"{key}/=call", kind="port", title="nothing to run"))
         self.ordered(node, _entry(children[0]))
-        note = [] if _numbered(node.id, inner.name) else [inner.name]
+        note = [] if numbered(node.id, inner.name) else [inner.name]
         return Box(
             key=key,
             kind=str(Kind.WORKFLOW),
@@ -299,11 +317,6 @@ class _Scope:
         """Whether another node of the same case comes before this one anyway."""
         ids: set[NodeId] = {other.id for other in inner}
         return any(source in ids for source in (*needs(member), *member.after))
-
-
-def _numbered(node_id: str, name: str) -> bool:
-    """Whether a node is called after what it calls, but for a number."""
-    return node_id.rstrip("0123456789").rstrip("_-") == name or node_id == name
 
 
 def _entry(box: Box) -> str:
