@@ -66,6 +66,7 @@ class Program:
 
     def __call__(self, composed: Composed) -> Any:
         from turnout.observe.progress import progress_for
+        from turnout.observe.result import result_text
 
         progress = progress_for(sys.stderr)
         execution = prepare(
@@ -88,6 +89,9 @@ class Program:
 
                 pdb.post_mortem(failure.__cause__.__traceback__)
             raise
+        text = result_text(run.outputs)
+        if text:
+            print(text, flush=True)
         return objective(run, composed.turnout.objective)
 
 
