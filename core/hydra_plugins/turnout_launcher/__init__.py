@@ -28,6 +28,7 @@ class TurnoutSearchPath(SearchPathPlugin):
     """Adds turnout's entries after the application's own files, which win over them."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add the entries, in a process that uses turnout."""
         if "turnout" in sys.modules:
             search_path.append("turnout", "turnout://entries")
 
@@ -37,21 +38,26 @@ class TurnoutSource(ConfigSource):
 
     @staticmethod
     def scheme() -> str:
+        """What the paths of this source begin with."""
         return "turnout"
 
     def available(self) -> bool:
+        """There is always something: the launcher."""
         return True
 
     def is_group(self, config_path: str) -> bool:
+        """Whether the path is a group turnout has entries in."""
         path = config_path.strip("/")
         return path == _GROUP or path in _GROUPS
 
     def is_config(self, config_path: str) -> bool:
+        """Whether the path is one of the entries."""
         path = config_path.strip("/").removesuffix(".yaml")
         group, _, name = path.rpartition("/")
         return path == _LAUNCHER or (group == _GROUP and name in _options())
 
     def load_config(self, config_path: str) -> ConfigResult:
+        """The entry: a backend's schema, or the launcher."""
         path = config_path.strip("/").removesuffix(".yaml")
         if not self.is_config(path):
             raise ConfigLoadError(f"turnout has no config {config_path!r}")
@@ -66,12 +72,14 @@ class TurnoutSource(ConfigSource):
         )
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """The names below a path."""
         path = config_path.strip("/")
         groups = _GROUPS.get(path, []) if results_filter != ObjectType.CONFIG else []
-        configs: list[str] = []
-        if results_filter != ObjectType.GROUP:
-            configs = {_GROUP: _options, "hydra/launcher": lambda: ["turnout"]}.get(path, list)()
-        return sorted([*groups, *configs])
+        if results_filter == ObjectType.GROUP:
+            return groups
+        if path == _GROUP:
+            return _options()
+        return ["turnout"] if path == "hydra/launcher" else groups
 
 
 class TurnoutLauncher(Launcher):
@@ -80,6 +88,7 @@ class TurnoutLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        """Keep what every job needs."""
         self._setup: dict[str, Any] = {
             "context": hydra_context,
             "task": task_function,
@@ -89,6 +98,7 @@ class TurnoutLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
+        """Run a batch of jobs."""
         from turnout.config.launcher import launch
 
         return launch(job_overrides, initial_job_idx, **self._setup)

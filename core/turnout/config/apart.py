@@ -78,29 +78,30 @@ def take_apart(
 
     option = None
     if environment is None:
-        environment = full._get_node(environments.GROUP)  # type: ignore[assignment]
+        environment = full._get_node(environments.GROUP, validate_access=False)  # type: ignore[assignment]
         if environment is not None:
             environment = _plain_scalar(environment)
             chosen = job.choices.get(environments.GROUP)
             option = chosen if isinstance(chosen, str) else None
     name, settings = environments.resolve(environment, option)
     try:
-        node = full._get_node(reserved.NODE)
-        said = (
-            OmegaConf.to_container(full[reserved.NODE], resolve=True, throw_on_missing=True)
-            if node is not None and full[reserved.NODE] is not None
-            else None
-        )
+        said = None
+        if full._get_node(reserved.NODE, validate_access=False) is not None:
+            said = full[reserved.NODE]
+        if OmegaConf.is_config(said):
+            said = OmegaConf.to_container(said, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise explain(error, within=reserved.NODE) from error
-    turnout = reserved.parse(said)  # type: ignore[arg-type]
+    turnout = reserved.parse(said)
     cfg = copy.deepcopy(full)
     borrowed: list[str] = []
     with flag_override(cfg, ["struct", "readonly"], [False, False]):
         _pin(cfg, borrowed, pin_hydra)
         for key in (*RESERVED, "hydra"):
-            if cfg._get_node(key) is not None:
+            if cfg._get_node(key, validate_access=False) is not None:
                 del cfg[key]
+    if OmegaConf.get_type(cfg) is dict:
+        inputs.check_keys(workflow, cfg)
     return Composed(
         cfg=cfg,
         inputs=inputs.bind(workflow, cfg),

@@ -20,20 +20,35 @@ class Workflow(Protocol):
     """What this package asks of a workflow."""
 
     @property
-    def fn(self) -> Callable[..., Any]: ...
+    def fn(self) -> Callable[..., Any]:
+        """The function."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What messages call it."""
+
     @property
-    def config_path(self) -> str | None: ...
+    def config_path(self) -> str | None:
+        """Directory of its config, relative to the function's file."""
+
     @property
-    def config_name(self) -> str | None: ...
+    def config_name(self) -> str | None:
+        """Name of its primary config."""
+
     @property
-    def version_base(self) -> str | None: ...
+    def version_base(self) -> str | None:
+        """Hydra's compatibility version."""
+
     @property
-    def signature(self) -> inspect.Signature: ...
+    def signature(self) -> inspect.Signature:
+        """The function's signature."""
+
     @property
-    def hints(self) -> Mapping[str, Any]: ...
-    def takes_whole(self, name: str, /) -> bool: ...
+    def hints(self) -> Mapping[str, Any]:
+        """Parameter name to annotation."""
+
+    def takes_whole(self, name: str, /) -> bool:
+        """Whether a parameter receives the whole config."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

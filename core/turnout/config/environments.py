@@ -62,7 +62,11 @@ did you mean 'workers'? There are: ...
     """
     if node is None or isinstance(node, str):
         backend = registry().default() if node is None else registry().backend(node)
-        return backend.name, backend.schema(backend=backend.name)
+        settings = backend.schema(backend=backend.name)
+        for field in dataclasses.fields(settings):
+            if getattr(settings, field.name) == "???":
+                raise ConfigError(f"{GROUP}.{field.name} has no value")
+        return backend.name, settings
     if isinstance(node, EnvironmentConfig):
         backend = _backend(node.backend, option)
         if not isinstance(node, backend.schema):
@@ -112,6 +116,7 @@ def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
             if isinstance(node, DictConfig):
                 # Interpolations in it point into the config it stands in.
                 merged._set_parent(node._get_parent())
+                OmegaConf.set_readonly(merged, False)
             merged._metadata.key = GROUP
             merged.merge_with(node)
             node = merged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.backend.registry import choices
@@ -23,7 +23,7 @@ def described(workflow: Workflow) -> DictConfig:
     The fields of a dataclass that receives the whole config stand at the top. What has no
     default is ``???``. Keys are typed as far as OmegaConf knows the annotation.
     """
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import OmegaConf
 
     base: DictConfig = OmegaConf.create()
     for name, parameter in workflow.signature.parameters.items():
@@ -51,7 +51,9 @@ def bind(workflow: Workflow, cfg: DictConfig) -> dict[str, Any]:
             values[name] = cfg
             continue
         try:
-            if cfg._get_node(name) is not None and not OmegaConf.is_missing(cfg, name):
+            if cfg._get_node(name, validate_access=False) is not None and not OmegaConf.is_missing(
+                cfg, name
+            ):
                 values[name] = cfg[name]
         except InterpolationToMissingValueError:
             continue
@@ -60,10 +62,15 @@ def bind(workflow: Workflow, cfg: DictConfig) -> dict[str, Any]:
     return values
 
 
-def check_keys(workflow: Workflow, keys: Mapping[str, Any] | DictConfig) -> None:
-    """Refuse top-level keys no parameter receives.
+def check_keys(workflow: Workflow, keys: Iterable[Any], *, closed: bool = False) -> None:
+    """Refuse top-level keys no parameter receives, where the signature can tell.
 
-    Only a signature that describes the whole config can tell: one without a ``DictConfig``.
+    Args:
+        workflow: whose parameters receive them. One that takes a ``DictConfig`` takes any key,
+            one that takes a dataclass only its fields.
+        keys: the config's keys.
+        closed: refuse them too where parameters take single keys. A config from files may have
+            more, for its own interpolations.
 
     Raises:
         ConfigError: a key is not among those described.
@@ -76,8 +83,9 @@ def check_keys(workflow: Workflow, keys: Mapping[str, Any] | DictConfig) -> None
         annotation = workflow.hints.get(name, Any)
         if not dataclasses.is_dataclass(annotation):
             return
+        closed = True
         known.update(f.name for f in dataclasses.fields(annotation))
-    for key in keys:
+    for key in keys if closed else ():
         if key not in known:
             raise ConfigError(
                 f"unknown config key {str(key)!r} of workflow {workflow.name!r}; "

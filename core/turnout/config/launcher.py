@@ -40,8 +40,8 @@ class Sweep:
     failures: list[Exception] = field(default_factory=list)
 
 
-class JobFailed(Exception):  # noqa: N818  (never shown: it carries another out of the sweeper)
-    """A job failed and the sweep stops."""
+class JobFailed(Exception):
+    """Carries what a job failed with out of the sweeper, which stops."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -109,6 +109,7 @@ def _failed(done: JobReturn, number: int, sweep: Sweep) -> JobReturn:
     error = done._return_value
     assert isinstance(error, Exception)
     sweep.failures.append(error)
+    assert done.cfg is not None
     goes_on = OmegaConf.select(done.cfg, f"{reserved.NODE}.on_error") == "continue"
     if not goes_on or isinstance(error, RunCancelled):
         raise JobFailed(error)

@@ -73,15 +73,20 @@ class Loader(ConfigLoaderImpl):
         self, config_name: str | None, *args: Any, **kwargs: Any
     ) -> DictConfig:
         implementation = super()._load_configuration_impl
-        return self._with_group(config_name, lambda: implementation(config_name, *args, **kwargs))
+        composed: DictConfig = self._with_group(
+            config_name, lambda: implementation(config_name, *args, **kwargs)
+        )
+        return composed
 
     def compute_defaults_list(
         self, config_name: str | None, overrides: list[str], run_mode: RunMode
     ) -> DefaultsList:
+        """The defaults list as `load_configuration` uses it, for ``--info``."""
         implementation = super().compute_defaults_list
-        return self._with_group(
+        found: DefaultsList = self._with_group(
             config_name, lambda: implementation(config_name, overrides, run_mode)
         )
+        return found
 
     def _with_group(self, config_name: str | None, compose: Callable[[], Any]) -> Any:
         """Compose with the group added; without, if the user's defaults turn out to name it.
@@ -116,9 +121,9 @@ class Loader(ConfigLoaderImpl):
                 _open(group)  # a user's file that hides the schema; its keys are checked later
             else:
                 _open_mappings(group)
-        for key in self._base:
-            if key != reserved.NODE:
-                _open_mappings(cfg._get_node(key))
+        for name in self._base:
+            if name != reserved.NODE:
+                _open_mappings(cfg._get_node(name))
         return cfg
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
@@ -162,12 +167,12 @@ def _open(node: Any) -> None:
 
 def _open_mappings(node: Any) -> None:
     """Let what is annotated as a mapping take new keys; everything else stays closed."""
-    if not isinstance(node, DictConfig) or node._is_interpolation() or node._is_missing():
-        return
-    if node._is_none():
+    if not isinstance(node, DictConfig) or node._is_interpolation():
         return
     kind = node._metadata.ref_type
     if kind is dict or get_origin(kind) is dict:
         _open(node)
+    if node._is_missing() or node._is_none():
+        return
     for _, child in node.items_ex(resolve=False):
         _open_mappings(child)

@@ -72,8 +72,8 @@ def compose_plain(
         )
     full, objects = _as_config(workflow, config, whole)
     composed = take_apart(workflow, full, job=job, environment=environment)
-    if isinstance(config, Mapping) or dataclasses.is_dataclass(config):
-        inputs.check_keys(workflow, {**composed.cfg, **objects})
+    if isinstance(config, Mapping):
+        inputs.check_keys(workflow, [*composed.cfg, *objects], closed=True)
     return dataclasses.replace(composed, inputs={**composed.inputs, **objects, **values})
 
 

@@ -37,7 +37,7 @@ def find(start: Path | None = None) -> Project:
     return Project(
         root=root,
         source=_source(root, table),
-        exclude=_exclude(root, table),
+        exclude=_exclude(table),
         main=main,
     )
 
@@ -151,7 +151,7 @@ def _source(root: Path, table: Mapping[str, Any]) -> Path:
     return source.resolve()
 
 
-def _exclude(root: Path, table: Mapping[str, Any]) -> tuple[str, ...]:
+def _exclude(table: Mapping[str, Any]) -> tuple[str, ...]:
     said = table.get("exclude", [])
     if not isinstance(said, list) or not all(isinstance(item, str) for item in said):
         raise ConfigError(f"tool.turnout.exclude must be a list of patterns, not {said!r}")
