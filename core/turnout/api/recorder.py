@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
+import os
 import platform
 import socket
 import sys
@@ -33,7 +35,7 @@ class Recorder:
         self.run_id = run.id
         self._rows: list[NodeRow] = []
         self._written = time.monotonic()
-        self._git: GitQuery = start_git(root)
+        self._git = _git(root)
         records.begin(run)
 
     def ended(self, job: Job) -> None:
@@ -127,8 +129,6 @@ def first_record(
     graph: str | None = None,
 ) -> RunRecord:
     """The record of a run that starts now, with what is known of this process."""
-    import os
-
     return RunRecord(
         id=run_id,
         workflow=workflow,
@@ -140,13 +140,25 @@ def first_record(
         graph=graph,
         versions=installed_versions(),
         user=_user(),
-        host=socket.gethostname(),
+        host=_host(),
         python=platform.python_version(),
         argv=tuple(sys.argv),
         pid=os.getpid(),
     )
 
 
+@functools.lru_cache(maxsize=16)
+def _git(root: Path) -> GitQuery:
+    """The project's state when this process first asked; git takes milliseconds."""
+    return start_git(root)
+
+
+@functools.cache
+def _host() -> str:
+    return socket.gethostname()
+
+
+@functools.cache
 def _user() -> str:
     try:
         return getpass.getuser()

@@ -7,7 +7,6 @@ of `Call.leaves`; it never traces the workflow around the task.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from turnout.graph import Shape, TaskOptions, TaskSpec
@@ -34,8 +33,7 @@ class Ticket:
         self.handle = handle
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunInfo:
+class RunInfo(NamedTuple):
     """What every call of a run shares.
 
     Attributes:
@@ -59,8 +57,7 @@ class RunInfo:
     env_vars: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """One execution of one task.
 
     Attributes:
@@ -89,8 +86,7 @@ class Call:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One failed attempt.
 
     Attributes:
@@ -129,8 +125,7 @@ class Unset(enum.Enum):
 UNSET: Final = Unset.UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(NamedTuple):
     """What the worker says of a call, beside its result: a few hundred bytes at most.
 
     Attributes:
@@ -144,7 +139,7 @@ class Summary:
         small: the result itself when it is plain and small, so that branches need no fetch.
         kept: where the result was stored for the record of the run.
         expands: whether the result is a graph to be run in the node's place.
-        metrics: what the task logged with ``current().log_metrics``.
+        metrics: name and value of what the task logged with ``current().log_metrics``.
     """
 
     seconds: float = 0.0
@@ -157,7 +152,7 @@ class Summary:
     small: Any = UNSET
     kept: Kept | None = None
     expands: bool = False
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: tuple[tuple[str, float], ...] = ()
 
 
 class Status(enum.StrEnum):
@@ -171,8 +166,7 @@ class Status(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """The end of a ticket.
 
     Attributes:

@@ -101,7 +101,11 @@ def _task(spec: TaskSpec) -> dict[str, Any]:
 
 
 def _node(node: AnyNode) -> dict[str, Any]:
-    data = _said(id=node.id, after=node.after, guard=node.guard, line=node.line)
+    data: dict[str, Any] = {"id": node.id, "line": node.line}
+    if node.after:
+        data["after"] = node.after
+    if node.guard is not None:
+        data["guard"] = node.guard
     if isinstance(node, BranchNode):
         data["cases"] = [
             {key: item for key, item in (("when", c.when), ("then", c.then), ("fail", c.fail)) if item is not None}
@@ -111,8 +115,11 @@ def _node(node: AnyNode) -> dict[str, Any]:
         data["workflow"] = node.workflow
         data["args"] = node.args
     else:
-        data |= _said(unproven=node.unproven, options=node.options and node.options.to_json())
         data["task"] = node.task
+        if node.unproven:
+            data["unproven"] = node.unproven
+        if node.options is not None:
+            data["options"] = node.options.to_json()
         data["args"] = node.args
         if isinstance(node, MapNode):
             data |= _said(mapped=node.mapped, concurrency=node.concurrency)

@@ -148,6 +148,8 @@ def _missing(layout: Layout) -> list[str]:
 def _whole_config(graph: Graph) -> list[Note]:
     """Notes on tasks that depend on every key of a config because they take it whole."""
     whole = {param.name for param in graph.params if param.whole}
+    if not whole:
+        return []
     notes: dict[str, Note] = {}
     for node in graph.nodes:
         if not isinstance(node, TaskNode):

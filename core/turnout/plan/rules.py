@@ -52,6 +52,7 @@ class Rules:
     _memo: dict[tuple[TaskKey, int], tuple[TaskOptions | None, TaskOptions]] = field(
         default_factory=dict
     )
+    _clean: set[tuple[TaskKey, int, type]] = field(default_factory=set)
     _versions: dict[TaskKey, str] = field(default_factory=dict)
 
     def options(self, key: TaskKey, node: TaskOptions | None) -> TaskOptions:
@@ -127,7 +128,13 @@ class Rules:
         for node in nodes:
             if not hasattr(node, "task"):
                 continue
+            # Nodes alike in task, kind and options get the same answer; one that gave neither
+            # a problem nor a note need not be asked about again.
+            like = (node.task, id(node.options), type(node))
+            if like in self._clean:
+                continue
             name = f"{prefix}{node.id}"
+            before = len(problems) + len(self.notes)
             options = self.options(node.task, node.options)
             try:
                 environment = self.environment_of(options)
@@ -143,6 +150,8 @@ class Rules:
             for setting in asked_for(options, environment.backend.name):
                 self._ask(environment, setting, f"node {name!r}", problems)
             problems += environment.backend.refuse(environment.config, name, options)
+            if len(problems) + len(self.notes) == before:
+                self._clean.add(like)
         for inner in graph.workflows.values():
             problems += self.check(inner, f"{prefix}{inner.name}/")
         return problems

@@ -10,8 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from turnout.backend.call import UNSET, Attempt, Call, Kept, Status, Summary
 from turnout.errors import NonRetryable, TurnoutError, TypeMismatch
@@ -26,8 +25,7 @@ _SMALL = frozenset({bool, int, float, type(None), str})
 _SMALL_TEXT = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a call.
 
     Attributes:
@@ -136,7 +134,7 @@ def run_call(
         small=small,
         kept=kept,
         expands=task.dynamic,
-        metrics=metrics,
+        metrics=tuple(metrics.items()) if metrics else (),
     )
     return Outcome(Status.DONE, value, None, summary)
 
