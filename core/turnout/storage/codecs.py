@@ -241,11 +241,7 @@ class _Polars:
 
     def handles(self, value: Any) -> bool:
         polars = sys.modules.get("polars")
-        if polars is None:
-            return False
-        if type(value) is polars.DataFrame:
-            return not any(_holds_objects(dtype) for dtype in value.dtypes)
-        return type(value) is polars.Series and not _holds_objects(value.dtype)
+        return polars is not None and type(value) in (polars.DataFrame, polars.Series)
 
     def encode(self, value: Any) -> bytes:
         import io
@@ -264,10 +260,6 @@ class _Polars:
 
         frame = pl.read_ipc(io.BytesIO(payload[1:]))
         return frame.to_series() if payload[:1] == b"s" else frame
-
-
-def _holds_objects(dtype: Any) -> bool:
-    return "Object" in str(dtype)
 
 
 class _Config:

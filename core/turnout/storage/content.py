@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.storage.checksum import checksum
-from turnout.storage.structures import is_model
+from turnout.storage.structures import is_model, is_only_its_state
 
 if TYPE_CHECKING:
     from turnout.storage.digest import Tokens
@@ -43,6 +43,10 @@ def token(tokens: Tokens, value: Any, kind: type) -> str | None:
         return f"model({tokens.kind(kind)},{tokens.items(state)})"
     if callable(getattr(value, "__wrapped__", None)):
         return f"wrapped({tokens.token(value.__wrapped__)})"
+    if is_only_its_state(kind):
+        return tokens.once(
+            value, lambda: f"object({tokens.kind(kind)},{tokens.token(vars(value))})"
+        )
     return None
 
 
@@ -56,6 +60,10 @@ def _by_codec(value: Any) -> str | None:
                 return None
             return f"codec({codec.name}/{codec.version},{checksum(codec.encode(value))})"
     return None
+
+
+def _state(tokens: Tokens, value: Any, kind: type) -> str:
+    return f"{tokens.kind(kind)},{tokens.token(vars(value))}"
 
 
 def _structure(tokens: Tokens, value: Any, kind: type) -> str | None:
@@ -132,6 +140,8 @@ def _pandas(tokens: Tokens, value: Any, kind: type) -> str | None:
 def _column(tokens: Tokens, array: Any) -> str:
     """The token of a column: its dtype and its items, whatever holds them."""
     pandas = sys.modules["pandas"]
+    if type(array.dtype).__name__ in ("NumpyEADtype", "PandasDtype"):
+        array = array.to_numpy()
     dtype = array.dtype
     if isinstance(dtype, pandas.CategoricalDtype):
         categories = tokens.token(dtype.categories)
@@ -139,11 +149,12 @@ def _column(tokens: Tokens, array: Any) -> str:
     if isinstance(dtype, pandas.DatetimeTZDtype):
         zone = tokens.token(dtype.tz)
         return f"column({dtype.unit},{zone},{_array(array.to_numpy('M8[ns]').view('i8'))})"
-    if dtype.kind == "O" and not pandas.api.types.is_extension_array_dtype(dtype):
+    is_numpy = not pandas.api.types.is_extension_array_dtype(dtype)
+    if is_numpy and dtype.kind == "O":
         # Hashing by pandas would take the text of what is no text: 1 and "1" would be equal.
         return f"column(object,{tokens.token(list(array))})"
-    if not pandas.api.types.is_extension_array_dtype(dtype):
-        text = _array(array.to_numpy())
+    if is_numpy:
+        text = _array(array.to_numpy() if hasattr(array, "to_numpy") else array)
         if text is not None:
             return f"column({text})"
     elif isinstance(dtype, pandas.StringDtype) or hasattr(array, "_mask"):

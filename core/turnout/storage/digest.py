@@ -78,11 +78,12 @@ class Tokens:
         canonical: false once something had to be pickled.
     """
 
-    __slots__ = ("_callable", "canonical")
+    __slots__ = ("_callable", "_made", "canonical")
 
     def __init__(self, function: Callable[[Any], str] | None = None) -> None:
         self.canonical = True
         self._callable = function or _version_token
+        self._made: dict[int, tuple[Any, str | None]] = {}
 
     def token(self, value: Any) -> str:
         """The canonical text of a value."""
@@ -105,6 +106,22 @@ class Tokens:
     def kind(self, kind: type) -> str:
         """The token of the class of an instance: its name; its code is no part of the value."""
         return ref_of(kind)
+
+    def once(self, value: Any, make: Callable[[], str]) -> str:
+        """The token of an object that many others may hold, made once and kept short.
+
+        Raises:
+            RecursionError: the object contains itself.
+        """
+        known = self._made.get(id(value))
+        if known is None:
+            self._made[id(value)] = (value, None)
+            text = checksum(make().encode("utf-8", "surrogatepass"))
+            self._made[id(value)] = (value, text)
+            return text
+        if known[1] is None:
+            raise RecursionError(f"a {type(value).__name__} contains itself")
+        return known[1]
 
     def pickled(self, value: Any) -> str:
         """The token of last resort."""
@@ -150,6 +167,12 @@ class Tokens:
 
     def _function(self, value: Any) -> str:
         return self._callable(value)
+
+    def _built_in(self, value: Any) -> str:
+        owner = value.__self__
+        if owner is None or isinstance(owner, types.ModuleType):
+            return self._callable(value)
+        return f"method({_text(value.__name__)},{self.token(owner)})"
 
     def _method(self, value: Any) -> str:
         return f"method({self._callable(value.__func__)},{self.token(value.__self__)})"
@@ -216,7 +239,7 @@ _EXACT: Final[dict[type, Callable[[Tokens, Any], str]]] = {
     dt.timezone: _shown("timezone"),
     re.Pattern: lambda tokens, v: f"pattern({tokens.items((v.pattern, v.flags))})",
     types.FunctionType: Tokens._function,
-    types.BuiltinFunctionType: Tokens._function,
+    types.BuiltinFunctionType: Tokens._built_in,
     types.MethodType: Tokens._method,
     functools.partial: Tokens._partial,
     types.MappingProxyType: lambda tokens, v: f"proxy({tokens.token(dict(v))})",

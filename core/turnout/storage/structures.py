@@ -6,6 +6,7 @@ more, is taken apart; any other instance is no plain data.
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
 import sys
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 from turnout.graph.refs import importable, resolve
 from turnout.graph.values import NotPlain, tagged, untagged
 
-__all__ = ["is_model", "put_together", "take_apart"]
+__all__ = ["is_model", "is_only_its_state", "put_together", "take_apart"]
 
 _BUILT_IN: Final = (dict, list, tuple, set, frozenset, str, bytes, int, float, complex)
 _MODEL_STATE: Final = (
@@ -65,6 +66,21 @@ def is_model(kind: type) -> bool:
     """Whether a class is a pydantic model; never imports pydantic."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and issubclass(kind, pydantic.BaseModel)
+
+
+def is_only_its_state(kind: type) -> bool:
+    """Whether instances are their ``__dict__`` and nothing else, to pickle too.
+
+    That is a class written in Python, without slots, that says nothing of how it is pickled.
+    """
+    pointers = 2 * tuple.__itemsize__  # to the __dict__ and to weak references
+    return (
+        kind.__basicsize__ <= object.__basicsize__ + pointers
+        and kind.__dictoffset__ != 0
+        and not any(vars(base).get("__slots__") for base in kind.__mro__)
+        and not _pickles_itself(kind)
+        and kind not in copyreg.dispatch_table
+    )
 
 
 def _fields(value: Any, kind: type) -> list[Any]:

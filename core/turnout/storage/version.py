@@ -6,6 +6,7 @@ reaches. Files of the standard library, of installed packages and of turnout do 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.machinery
 import importlib.util
@@ -14,6 +15,7 @@ import os
 import sys
 import types
 import weakref
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -118,10 +120,7 @@ class _Walk:
 
     def _function(self, function: Any) -> list[str]:
         code: types.CodeType = function.__code__
-        names = dict(function.__globals__)
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            if name != "__class__":
-                names[name] = _contents(cell)
+        names = ChainMap(_closure(function), function.__globals__)
         piece = _function_piece(function, names)
         place = os.path.basename(code.co_filename)
         parts = [piece.digest, *self._bindings(piece, names, place)]
@@ -142,19 +141,14 @@ class _Walk:
             filename = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
         piece = piece_of_class(kind.__qualname__, filename)
         if piece is None:
-            names = sorted(vars(kind))
-            plain = [n for n in names if not n.startswith("__") or callable(vars(kind)[n])]
-            return parts + [f"{n}={self._value(vars(kind)[n], n, '', noted=False)}" for n in plain]
+            for name, value in sorted(vars(kind).items()):
+                if not name.startswith("__") or callable(value):
+                    parts.append(f"{name}={self._value(value, name, '', noted=False)}")
+            return parts
         module = sys.modules.get(kind.__module__)
         scope = own[0].__globals__ if own else vars(module) if module is not None else {}
-        names_in = dict(scope)
-        for method in own:
-            for name, cell in zip(
-                method.__code__.co_freevars, method.__closure__ or (), strict=True
-            ):
-                if name != "__class__":
-                    names_in[name] = _contents(cell)
-        parts += [piece.digest, *self._bindings(piece, names_in, os.path.basename(filename))]
+        names = ChainMap(*map(_closure, own), scope)
+        parts += [piece.digest, *self._bindings(piece, names, os.path.basename(filename))]
         self._imports(piece, scope.get("__package__") or "")
         return parts
 
@@ -278,11 +272,14 @@ def _method(value: Any) -> Any:
     return value if isinstance(value, types.FunctionType) else None
 
 
-def _contents(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return _MISSING
+def _closure(function: Any) -> dict[str, Any]:
+    """What a function takes from the functions around it."""
+    found: dict[str, Any] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # nothing is in the cell yet
+            if name != "__class__":
+                found[name] = cell.cell_contents
+    return found
 
 
 def _is_noteworthy(kind: type) -> bool:
