@@ -46,7 +46,7 @@ def run_call(
     values: Sequence[Any],
     task: Task[..., Any],
     digests: Sequence[str] = (),
-    on_attempt: Callable[[int], None] | None = None,
+    on_attempt: Callable[[int, Sequence[Attempt]], None] | None = None,
 ) -> Outcome:
     """Run a call to its end, with all its attempts.
 
@@ -55,7 +55,8 @@ def run_call(
         values: the values of ``call.leaves``, handles resolved.
         task: the task object ``call.task`` names.
         digests: digests of ``values`` where they are known, ``""`` elsewhere.
-        on_attempt: told the number of each attempt before it begins.
+        on_attempt: told the number of each attempt before it begins, and the attempts of this
+            call that failed before it.
 
     Raises:
         KeyboardInterrupt, SystemExit: the user's interrupt is not a failure of the task.
@@ -87,7 +88,7 @@ def run_call(
     last = 1 + (call.options.retries or 0)
     while True:
         if on_attempt is not None:
-            on_attempt(attempt)
+            on_attempt(attempt, failed)
         attempt_begin = time.perf_counter()
         token = active.set((call, attempt, metrics))
         try:
@@ -203,6 +204,17 @@ def _wrappers() -> bool:
         hook = registry().manager.hook.turnout_wrap_call
         _hooks = hook if hook.get_hookimpls() else False
     return _hooks is not False
+
+
+def wraps_calls() -> bool:
+    """Whether any plugin wraps calls."""
+    return _wrappers()
+
+
+def no_wrappers() -> None:
+    """Take it that no plugin wraps calls: a worker was told so, and need not look for plugins."""
+    global _hooks
+    _hooks = False
 
 
 def forget_hooks() -> None:
