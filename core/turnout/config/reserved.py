@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -70,29 +70,6 @@ There are: objective, on_error, plugins, tasks
         objective=_objective(said.get("objective")),
         plugins=_mapping(f"{NODE}.plugins", said.get("plugins")),
     )
-
-
-def check_tasks(settings: Settings, names: Iterable[str]) -> None:
-    """Refuse options for a task the graph does not have.
-
-    Args:
-        settings: the node.
-        names: the names of the graph's tasks, known once the workflow is traced.
-
-    Raises:
-        ConfigError: a name is not among them.
-
-    >>> check_tasks(parse({"tasks": {"trian": {"retries": 5}}}), ["load", "train"])
-    Traceback (most recent call last):
-    turnout.errors.ConfigError: 'turnout.tasks.trian': the workflow has no such task; \
-did you mean 'train'? There are: load, train
-    """
-    known = set(names)
-    for name in settings.tasks:
-        if name not in known:
-            raise ConfigError(
-                f"'{NODE}.tasks.{name}': the workflow has no such task; {choices(name, known)}"
-            )
 
 
 def _options(where: str, given: Any) -> TaskOptions:
