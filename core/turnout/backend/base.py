@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from turnout.backend.call import Call, Completion, Handle, RunInfo, Ticket
 from turnout.backend.capability import EXECUTOR_DEFAULTS, Capability, unsupported
@@ -49,8 +49,7 @@ class EnvironmentConfig:
                 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(NamedTuple):
     """The user's code.
 
     Attributes:
@@ -66,8 +65,7 @@ class Project:
     main: tuple[str, Path] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(NamedTuple):
     """What a backend is given when a run opens it.
 
     Attributes:
@@ -82,7 +80,7 @@ class Session:
     config: Any
     project: Project
     tasks: Mapping[str, Any]
-    log: Callable[[str], None] = field(default=lambda line: None)
+    log: Callable[[str], None] = lambda line: None
 
 
 class Executor(abc.ABC):

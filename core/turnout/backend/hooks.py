@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple, TYPE_CHECKING
 
 import pluggy
 
@@ -27,8 +26,7 @@ hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEvent:
+class RunEvent(NamedTuple):
     """Something that happened to a run.
 
     Attributes:
@@ -50,8 +48,7 @@ class RunEvent:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeEvent:
+class NodeEvent(NamedTuple):
     """Something that happened to a node.
 
     Attributes:

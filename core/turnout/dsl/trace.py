@@ -6,8 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
+from typing import Any, Final, Literal, NamedTuple, TYPE_CHECKING, get_args, get_origin
 
 from turnout.dsl import inputs, promise
 from turnout.dsl.frames import location
@@ -41,8 +40,7 @@ _current: ContextVar[Trace | None] = ContextVar("turnout_trace", default=None)
 current = _current.get
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(NamedTuple):
     """A graph with the task objects it was made from.
 
     Attributes:
@@ -54,8 +52,8 @@ class Traced:
 
     graph: Graph
     tasks: Mapping[TaskKey, Task[..., Any]]
-    annotations: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    fixed_values: Mapping[tuple[Path, str], Any] = dataclasses.field(default_factory=dict)
+    annotations: Mapping[str, Mapping[str, Any]] = {}  # noqa: RUF012  (never changed)
+    fixed_values: Mapping[tuple[Path, str], Any] = {}  # noqa: RUF012  (never changed)
 
 
 class Instantiate:

@@ -86,10 +86,8 @@ class Workflow(Generic[P, R]):
     @functools.cached_property
     def params(self) -> tuple[Param, ...]:
         """The workflow's inputs as a graph knows them."""
-        import dataclasses
-
         return tuple(
-            dataclasses.replace(param, whole=self.takes_whole(param.name))
+            param._replace(whole=self.takes_whole(param.name))
             for param in params_of(self.signature, self.hints)
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NewType, TypeAlias
+from typing import Any, Literal, NamedTuple, NewType, TypeAlias
 
 from turnout.graph.binding import Binding, Path
 from turnout.graph.options import TaskOptions
@@ -20,8 +20,7 @@ TaskKey = NewType("TaskKey", str)
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Param:
+class Param(NamedTuple):
     """A parameter of a task or workflow.
 
     Attributes:
@@ -37,8 +36,7 @@ class Param:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
+class TaskSpec(NamedTuple):
     """A task as the graph knows it.
 
     Attributes:
@@ -60,7 +58,7 @@ class TaskSpec:
     params: tuple[Param, ...] = ()
     returns: str = ""
     fields: tuple[str, ...] = ()
-    options: TaskOptions = field(default_factory=TaskOptions)
+    options: TaskOptions = TaskOptions()  # noqa: RUF012  (frozen)
     dynamic: bool = False
 
 
@@ -114,8 +112,7 @@ class MapNode(TaskNode):
     min_success_ratio: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(NamedTuple):
     """One case of a branch.
 
     Attributes:
@@ -156,8 +153,7 @@ Predicate: TypeAlias = tuple[Any, ...]
 AnyNode: TypeAlias = TaskNode | MapNode | BranchNode | WorkflowNode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fixed:
+class Fixed(NamedTuple):
     """A part of an input that the graph's structure depends on.
 
     Attributes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from turnout.backend.capability import BEHAVIOURS, Capability
 from turnout.errors import ConfigError, PluginError
@@ -15,8 +15,7 @@ from turnout.graph import BranchNode, Cache, Graph, MapNode, TaskKey, TaskOption
 from turnout.plan.environment import Environment
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """Something a plan tells beside what will run.
 
     Attributes:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from turnout.graph import Graph, TaskKey, TaskNode, TaskOptions, TaskSpec, WorkflowNode
+from turnout.graph import Graph, TaskNode, TaskOptions, TaskSpec, WorkflowNode
 
 Tree: TypeAlias = tuple[Any, ...]
 
@@ -108,26 +108,7 @@ class Program:
     Attributes:
         steps: all steps so far; dynamic graphs add to them at run time.
         scopes: the workflows they belong to.
-        result: the tree of the outermost workflow's result.
-        names: step index by name.
     """
 
     steps: list[Step] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
-    result: Tree | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskSettings:
-    """What is known of a task beyond its spec, for laying out its nodes.
-
-    Attributes:
-        annotations: parameter name to annotation.
-        version: its version for the cache key.
-    """
-
-    annotations: Mapping[str, Any]
-    version: str = ""
-
-
-Tasks: TypeAlias = Mapping[TaskKey, TaskSettings]
