@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -72,7 +71,7 @@ class Store:
             OSError: they cannot be written; what was there before is unharmed.
         """
         path = self._path(name)
-        partial = f"{path}.{os.getpid()}.{secrets.token_hex(4)}{_TEMPORARY}"
+        partial = f"{path}.{os.getpid()}.{os.urandom(4).hex()}{_TEMPORARY}"
         if not self._local:
             self._write_remote(path, partial, data)
             return
