@@ -6,9 +6,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+if TYPE_CHECKING:
+    from turnout.backend.registry import Registry
 
 __all__ = ["invoke"]
 
@@ -26,7 +29,7 @@ class _Commands(click.Group):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._plugins: dict[str, click.Command] | None = None
+        self._plugins: tuple[object, dict[str, click.Command]] = (None, {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *sorted(self._of_plugins())]
@@ -56,17 +59,18 @@ class _Commands(click.Group):
             formatter.write_dl(lines)
 
     def _of_plugins(self) -> dict[str, click.Command]:
-        if self._plugins is None:
-            self._plugins = _plugin_commands()
-        return self._plugins
+        from turnout.backend.registry import registry
+
+        current = registry()
+        if self._plugins[0] is not current:
+            self._plugins = (current, _plugin_commands(current))
+        return self._plugins[1]
 
 
-def _plugin_commands() -> dict[str, click.Command]:
+def _plugin_commands(registry: Registry) -> dict[str, click.Command]:
     """The commands of plugins; one that fails is reported and leaves the others as they are."""
-    from turnout.backend.registry import registry
-
     found: dict[str, click.Command] = {}
-    for implementation in registry().manager.hook.turnout_commands.get_hookimpls():
+    for implementation in registry.manager.hook.turnout_commands.get_hookimpls():
         try:
             commands: Sequence[click.Command] = implementation.function()  # type: ignore[assignment]
             for command in commands:

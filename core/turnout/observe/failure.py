@@ -62,7 +62,8 @@ def show_failure(error: BaseException, graph: Graph | None = None) -> str:
     # What failed may be wrapped: by `raise ... from`, by the engine, by a worker process.
     told = next((found for link in _chain(cause) if (found := _told(link))), {})
     node = str(told.get("node") or node)
-    lines = [*_frames(cause), *_context(node, told, graph)]
+    frames = _frames(cause)
+    lines = [*frames, *_context(node, told, graph)]
     return "\n".join(lines)
 
 
@@ -107,21 +108,26 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _frames(error: BaseException) -> list[str]:
     lines: list[str] = []
-    for link in reversed(list(_chain(error))):
-        if isinstance(link, RunFailed) and link is not error:
+    chain = [link for link in _chain(error) if link is error or not isinstance(link, RunFailed)]
+    for position, link in enumerate(reversed(chain)):
+        last = position == len(chain) - 1
+        shown = _one(link, brief=not last)
+        # A library that raises anew what it caught tells its owner nothing twice.
+        if not last and shown[-1:] == _one(chain[len(chain) - 2 - position])[-1:]:
             continue
         if lines:
             lines += ["", "which led to:", ""]
-        lines += _one(link)
+        lines += shown
     return lines
 
 
-def _one(error: BaseException) -> list[str]:
+def _one(error: BaseException, *, brief: bool = False) -> list[str]:
+    """One exception; a brief one without frames if none of them is the user's."""
     if isinstance(error, RemoteError):
         text = error.traceback_text.rstrip()
         return [*(text.splitlines() if text else []), *([] if text else [str(error)])]
     shown = traceback.TracebackException.from_exception(error, compact=True)
-    lines = _folded(shown.stack)
+    lines = _folded(shown.stack, brief=brief)
     if lines:
         lines.insert(0, "Your code, the last call last:")
     if isinstance(error, BaseExceptionGroup):
@@ -138,19 +144,23 @@ def _one(error: BaseException) -> list[str]:
     return lines
 
 
-def _folded(stack: traceback.StackSummary) -> list[str]:
+def _folded(stack: traceback.StackSummary, *, brief: bool) -> list[str]:
     """The frames of the user's code, and the last one; the library's between them as a number."""
     machinery, libraries = _folders()
     kept = [frame for frame in stack if not _within(frame.filename, machinery)]
+    if brief and all(_foreign(frame.filename, libraries) for frame in kept):
+        return []
     lines: list[str] = []
     skipped: list[str] = []
     for position, frame in enumerate(kept):
-        if _within(frame.filename, libraries) and position < len(kept) - 1:
-            skipped.append(_library(frame.filename, libraries))
+        foreign = _foreign(frame.filename, libraries)
+        if foreign and position < len(kept) - 1:
+            skipped.append(_in_library(frame.filename, libraries).split(os.sep, maxsplit=1)[0])
             continue
         lines += _fold(skipped)
         skipped = []
-        frame.filename = _short(frame.filename)
+        name = _in_library(frame.filename, libraries) if foreign else _short(frame.filename)
+        frame.filename = name
         lines += "".join(traceback.StackSummary.from_list([frame]).format()).rstrip().splitlines()
     return lines
 
@@ -158,7 +168,7 @@ def _folded(stack: traceback.StackSummary) -> list[str]:
 def _fold(skipped: list[str]) -> list[str]:
     if not skipped:
         return []
-    names = ", ".join(dict.fromkeys(skipped))
+    names = ", ".join(name.removesuffix(".py") for name in dict.fromkeys(skipped))
     return [f"  ... {len(skipped)} frame{'s' * (len(skipped) > 1)} in {names}"]
 
 
@@ -182,12 +192,17 @@ def _within(file: str, folders: list[str]) -> bool:
     )
 
 
-def _library(file: str, folders: list[str]) -> str:
-    """The package a library's file belongs to."""
+def _foreign(file: str, libraries: list[str]) -> bool:
+    """Whether a frame is a library's; compiled ones name files that are not there."""
+    return _within(file, libraries) or not (os.path.isabs(file) or os.path.exists(file))
+
+
+def _in_library(file: str, folders: list[str]) -> str:
+    """A library's file from where its package lies."""
     for folder in folders:
         if file.startswith(folder + os.sep):
-            return file[len(folder) + 1 :].partition(os.sep)[0].removesuffix(".py")
-    return os.path.basename(file)
+            return file[len(folder) + 1 :]
+    return file
 
 
 def _short(file: str) -> str:

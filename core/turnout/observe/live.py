@@ -66,7 +66,8 @@ class LiveProgress:
         self.close()
         with contextlib.suppress(OSError, ValueError):
             text = summary(self._tally, event, where=self.where, colour=self._colour)
-            self._screen.write(self._stream, text + "\n")
+            # Where a run has failed, a report follows.
+            self._screen.write(self._stream, text + "\n" * (2 if event.status == "failed" else 1))
             self._stream.flush()
 
     def close(self) -> None:
@@ -100,6 +101,9 @@ class LiveProgress:
         now = time.time()
         spin = _SPINNER[step % len(_SPINNER)]
         running = list(self._tally.running.values())
+        # A map is told by its items, once there are some.
+        maps = {entry.node.rpartition("[")[0] for entry in running}
+        running = [entry for entry in running if entry.node not in maps]
         room = max(1, min(_MOST_LINES, console.height - 4))
         shown = running if len(running) <= room else running[: room - 1]
         texts = [_running_line(spin, entry, now) for entry in shown]

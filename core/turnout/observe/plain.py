@@ -70,7 +70,8 @@ class PlainProgress:
 
     def run_finished(self, event: RunEvent) -> None:
         """The run has ended."""
-        self._write(summary(self._tally, event, where=self.where))
+        text = summary(self._tally, event, where=self.where)
+        self._write(text + "\n" * (event.status == "failed"))  # a report of the failure follows
 
     def _line(self, event: NodeEvent, what: str, allowance: _Allowance) -> None:
         now = time.monotonic()

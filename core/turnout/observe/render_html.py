@@ -172,7 +172,7 @@ def _row(box: Box) -> str:
         facts.get("task") or facts.get("workflow", ""),
     ]
     cells_html = "".join(f"<td>{xml_text(cell)}</td>" for cell in cells)
-    taken = "<br>".join(f"<code>{xml_text(item)}</code>" for item in inputs)
+    taken = "<br/>".join(f"<code>{xml_text(item)}</code>" for item in inputs)
     options, line = xml_text(facts.get("options", "")), xml_text(facts.get("line", ""))
     name = xml_text(box.key if box.kind != "fail" else f"{box.key.rpartition('/')[0]} fails")
     return (

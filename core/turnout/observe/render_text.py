@@ -41,7 +41,7 @@ def render_text(graph: Graph, *, ascii_only: bool = False) -> str:
     └─ returns load
     """
     params = ", ".join(param.name for param in graph.params)
-    rows = [_Row(f"{graph.name}({params})", _safe(graph.ref)), *_body(graph, "")]
+    rows = [_Row(_safe(f"{graph.name}({params})"), _safe(graph.ref)), *_body(graph, "")]
     lines = _aligned(rows)
     for fixed in graph.fixed:
         what = "fixed" if fixed.what == "value" else "keys fixed"
@@ -66,7 +66,7 @@ def _body(graph: Graph, indent: str) -> Iterator[_Row]:
     ends = []
     if graph.on_failure is not None:
         handler = graph.on_failure
-        ends.append(_Row(f"on failure: {_title(handler, graph)}", _takes(handler, graph)))
+        ends.append(_Row(f"on failure: {calls(handler, graph)}", _takes(handler, graph)))
     if graph.result is not None:
         ends.append(_Row(f"returns {binding_text(graph.result, graph)}"))
     nodes = by_case[None]

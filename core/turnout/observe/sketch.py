@@ -144,7 +144,9 @@ class _Scope:
         if self.graph.on_failure is not None:
             handler = self.box(self.graph.on_failure)
             handler.handler = True
-            handler.notes = ("on failure", *handler.notes)
+            handler.title = calls(self.graph.on_failure, self.graph)
+            others = (note for note in handler.notes if note != handler.title)
+            handler.notes = ("on failure", *others)
             boxes.append(handler)
         return boxes
 

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from turnout.backend.hooks import RunEvent
-from turnout.observe.tally import CACHED, DONE, FAILED, Row, Tally, duration_text, error_text
+from turnout.observe.tally import CACHED, CANCELLED, FAILED, Row, Tally, duration_text, error_text
 
 __all__ = ["summary"]
 
@@ -31,11 +31,15 @@ def summary(tally: Tally, event: RunEvent, *, where: str = "", colour: bool = Fa
     style = {"succeeded": "done", "failed": "failed"}.get(event.status, "bold")
     head = f"{event.workflow} {paint(event.status, style)}"
     head += f" on {event.environment} in {duration_text(seconds)}"
-    counts = tally.counts
-    extras = [f"{counts[what]} {what}" for what in (CACHED, FAILED) if counts[what]]
-    total = counts[DONE] + counts[CACHED] + counts[FAILED]
-    head += f" ({', '.join([f'{total} node' + 's' * (total != 1), *extras])})"
+    tally.end()
     rows = tally.rows()
+    counts: dict[str, int] = {}
+    for row in rows:
+        for status, count in row.counts.items():
+            counts[status] = counts.get(status, 0) + count
+    total = sum(counts.values())
+    extras = [f"{counts[what]} {what}" for what in (CACHED, CANCELLED, FAILED) if what in counts]
+    head += f" ({', '.join([f'{total} node' + 's' * (total != 1), *extras])})"
     lines = [head]
     names = max((len(row.name) for row in rows), default=0)
     statuses = max((len(_status(row)) for row in rows), default=0)
@@ -57,6 +61,8 @@ def summary(tally: Tally, event: RunEvent, *, where: str = "", colour: bool = Fa
 
 
 def _status(row: Row) -> str:
+    if set(row.counts) == {CACHED}:
+        return row.status
     if row.attempts > 1:
         most = "up to " if sum(row.counts.values()) > 1 else ""
         return f"{row.status}, {most}{row.attempts} attempts"
@@ -64,7 +70,7 @@ def _status(row: Row) -> str:
 
 
 def _seconds(row: Row) -> str:
-    if set(row.counts) == {CACHED}:
+    if not row.seconds and set(row.counts) <= {CACHED, CANCELLED}:
         return ""
     total = " total" if sum(row.counts.values()) > 1 else ""
     return duration_text(row.seconds) + total

@@ -12,7 +12,8 @@ from turnout.backend.hooks import NodeEvent, RunEvent
 __all__ = ["Entry", "Row", "Tally", "duration_text", "error_text"]
 
 RUNNING, DONE, CACHED, FAILED, RETRYING = "running", "done", "cached", "failed", "retrying"
-STATUSES: Final = (DONE, CACHED, RUNNING, RETRYING, FAILED)
+CANCELLED = "cancelled"
+STATUSES: Final = (DONE, CACHED, RUNNING, RETRYING, CANCELLED, FAILED)
 
 _ITEM: Final = re.compile(r"^(.*)\[(\d+)\]$")
 _LONG_MAP: Final = 4
@@ -134,6 +135,12 @@ class Tally:
         self.counts[CACHED] += 1
         self.running.pop(event.node, None)
 
+    def end(self) -> None:
+        """The run is over: what still ran then was cancelled."""
+        for entry in self.running.values():
+            entry.status = CANCELLED
+        self.running.clear()
+
     def _entry(self, event: NodeEvent) -> Entry:
         entry = self.entries.get(event.node)
         if entry is None:
@@ -144,8 +151,12 @@ class Tally:
     def rows(self) -> list[Row]:
         """The nodes for a table: long maps in one row, and never more than a screen of rows."""
         groups: dict[str, list[Entry]] = {}
+        items = {entry.node: _ITEM.match(entry.node) for entry in self.entries.values()}
+        maps = {match[1] for match in items.values() if match}
         for entry in self.entries.values():
-            match = _ITEM.match(entry.node)
+            if entry.node in maps:
+                continue  # its items stand for it
+            match = items[entry.node]
             groups.setdefault(match[1] + "[" if match else entry.node, []).append(entry)
         rows: list[list[Entry]] = []
         for group in groups.values():

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from turnout import spi
+from turnout.backend.registry import Registry, load, use
+from turnout.cli import main
+from turnout.graph.serial import loads
+
+FLOW = """
+from turnout import Resources, map_task, task, workflow
+from omegaconf import DictConfig
+
+@task(cache=True, resources=Resources(gpu=1))
+def load(size: int) -> list[int]:
+    return list(range(size))
+
+@task
+def half(x: int) -> float:
+    return 6 / x
+
+@workflow
+def flow(size: int = 3, folds: int = 1) -> list[float]:
+    data = load(size)
+    for _ in range(folds):
+        found = map_task(half)(x=data)
+    return found
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / ".turnout").mkdir()
+    (tmp_path / "cli_flow.py").write_text(FLOW, encoding="utf-8")
+    yield tmp_path
+    sys.modules.pop("cli_flow", None)
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    fresh = load()
+    before = use(fresh)
+    yield fresh
+    use(before)
+
+
+def typed(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from turnout.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_run(place: Path) -> None:
+    done = typed("run", "cli_flow.py:flow", "size=2", status=1)
+    assert "half[0] failed (attempt 1): ZeroDivisionError" in done.stderr
+    assert 'File "cli_flow.py", line 11, in half' in done.stderr
+    assert "node: half[0]" in done.stderr
+    assert "inputs: x=int" in done.stderr
+    until = typed("run", "cli_flow.py", "--until", "load", "size=2")
+    assert until.stdout == "[0, 1]\n"
+    assert "flow succeeded on local" in until.stderr
+    assert (place / ".turnout").is_dir()
+
+
+def test_hydras_own_options_pass_through(place: Path) -> None:
+    shown = typed("run", "cli_flow.py:flow", "size=7", "--cfg", "job").stdout
+    assert "size: 7" in shown
+    swept = typed("run", "cli_flow.py:flow", "-m", "size=0,0", "hydra.sweep.dir=sweep")
+    assert swept.stdout.splitlines().count("[]") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["run", "cli_flow.py:flow", "execution_environment=nowhere"], 2, "'nowhere'"),
+        (["run", "cli_flow.py:flow", "m=1"], 2, "unknown key 'm'"),
+        (["run", "cli_flow.py:flow", "size=many"], 2, "size"),
+        (["run", "cli_flow.py:flow", "--until", "lod"], 2, "did you mean 'load'?"),
+        (["plan", "cli_flow.py:flow", "execution_environment.strict=true"], 3, "strict=true"),
+        (["rnu"], 2, "did you mean 'run'?"),
+        (["graph", "cli_flow.py", "-o", "x.pdf"], 2, "say --format"),
+        (["graph", "cli_flow.py", "-o", "nowhere/x.svg"], 2, "cannot be written"),
+        (["backends", "nowhere"], 2, "unknown execution environment 'nowhere'"),
+    ],
+)
+def test_bad_input_ends_with_one_message(
+    place: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], status: int, message: str
+) -> None:
+    assert main(arguments) == status
+    told = capfd.readouterr()
+    assert message in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
+    assert [path.name for path in place.iterdir() if path.name.startswith("x.")] == []
+
+
+def test_plan(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "cli_flow.py:flow", "size=4", "turnout.tasks.half.retries=2"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("flow on local: 2 nodes\n")
+    assert "retries=2" in text
+    assert "  size = 4" in text
+    assert "folds = 1" in text
+    assert "cli_flow.py:16" in text
+    assert "sets resources, which 'local' takes as advice only" in text
+    assert main(["plan", "cli_flow.py:flow", "--json", "--until", "load"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [node["node"] for node in facts["nodes"]] == ["load"]
+    assert facts["nodes"][0]["options"] == {"cache": True, "resources": {"gpu": 1}}
+    assert facts["inputs"] == [{"path": "size", "value": "3", "read_by": ["load"]}]
+    assert facts["environment"]["name"] == "local"
+    assert [note["kind"] for note in facts["notes"]] == ["advisory"]
+    assert facts["fixed"][0] | {"line": ""} == {
+        "path": "folds", "what": "value", "value": "1", "line": "",
+    }  # fmt: skip
+
+
+def test_graph(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["graph", "cli_flow.py:flow"]) == 0
+    assert "half for each of x" in capsys.readouterr().out
+    for name in ("g.svg", "g.html", "g.mmd", "g.md", "g.json", "g.txt"):
+        assert main(["graph", "cli_flow.py:flow", "-o", name]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == "wrote g.svg"
+    ET.parse(place / "g.svg")
+    assert (place / "g.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    mermaid = (place / "g.mmd").read_text(encoding="utf-8")
+    assert (place / "g.md").read_text(encoding="utf-8") == f"```mermaid\n{mermaid}```\n"
+    assert loads((place / "g.json").read_text(encoding="utf-8")).name == "flow"
+    assert main(["graph", "cli_flow.py:flow", "folds=2", "--format", "json"]) == 0
+    assert len(loads(capsys.readouterr().out).nodes) == 3
+
+
+def test_backends(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        @spi.hookimpl
+        def turnout_backends(self) -> list[object]:
+            raise ImportError("no module named sdk")
+
+    registry.register(Broken(), "odd", "odd-dist")
+    assert main(["backends"]) == 0
+    text = capsys.readouterr().out
+    assert "local (default)" in text
+    assert "plugin 'odd' of 'odd-dist' cannot be loaded: ImportError: no module named sdk" in text
+    assert main(["backends", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["broken"][0]["name"] == "odd"
+    local = next(backend for backend in facts["backends"] if backend["name"] == "local")
+    assert local["default"] is True
+    assert local["capabilities"]["retries"]["level"] == "native"
+    assert main(["backends", "local"]) == 0
+    assert "workers = " in capsys.readouterr().out
+
+
+def test_plugins_add_commands(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command("hail", help="Say hail.")
+    def hail() -> int:
+        click.echo("hail")
+        return 1
+
+    class Good:
+        @spi.hookimpl
+        def turnout_commands(self) -> list[click.Command]:
+            return [hail]
+
+    class Thief:
+        @spi.hookimpl
+        def turnout_commands(self) -> list[click.Command]:
+            return [click.Command("run")]
+
+    registry.register(Good(), "good")
+    registry.register(Thief(), "thief")
+    assert main(["hail"]) == 1
+    told = capsys.readouterr()
+    assert told.out == "hail\n"
+    assert "warning: commands of plugin 'thief': ValueError: the command 'run' is taken" in told.err
+    assert main(["--help"]) == 0
+    assert "hail      Say hail." in capsys.readouterr().out
+
+
+def test_help_and_version_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from turnout.cli import main; main(sys.argv[1:]); "
+        "heavy = {'hydra', 'omegaconf', 'rich', 'pandas', 'numpy', 'asyncio', 'cloudpickle'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    for arguments in (["--help"], ["--version"], ["backends"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == "[]", arguments
