@@ -462,6 +462,14 @@ def test_a_union_takes_the_member_that_fits_as_it_is_before_one_that_converts():
     becomes({"lr": 1}, Settings | Optim, Optim(1.0))
 
 
+def test_a_union_is_tried_in_the_order_it_is_written_whatever_was_converted_before():
+    for _ in range(2):
+        becomes([1], tuple[int, ...] | set[int], (1,))
+        becomes([1], set[int] | tuple[int, ...], {1})
+        becomes([[1]], list[tuple[int, ...] | set[int]], [(1,)])
+        becomes([[1]], list[set[int] | tuple[int, ...]], [{1}])
+
+
 def test_other_annotations_get_plain_containers():
     cfg = OmegaConf.create({"a": 1})
     refused(cfg, Callable[[int], int], "expected Callable[[int], int], found DictConfig")

@@ -41,6 +41,7 @@ class Outer:
     [
         (int, "int"),
         (pd.DataFrame, "DataFrame"),
+        (np.bool_, "numpy.bool"),
         (Outer.Inner, "Outer.Inner"),
         (None, "None"),
         (type(None), "None"),

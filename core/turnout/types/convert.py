@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import pathlib
+import typing
 from typing import Any, Final
 
 from turnout.errors import ConfigError, TypeMismatch
@@ -19,7 +20,7 @@ from turnout.types.records import record, typed_dict
 from turnout.types.relate import TOWER, is_record
 from turnout.types.show import Found, show
 
-_MEMO: dict[Any, Convert | None] = {}
+_MEMO: dict[Any, tuple[Any, Convert | None]] = {}
 _MEMO_LIMIT: Final = 8192
 _NAMES_SHOWN: Final = 8
 
@@ -67,12 +68,12 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
 def converter(annotation: Any) -> Convert | None:
     """The function that converts to an annotation; ``None`` where nothing is asked."""
     try:
-        return _MEMO[annotation]
-    except KeyError:
-        pass
+        known = _MEMO.get(annotation)
     except TypeError:  # its extras cannot be hashed
         plain = strip(annotation)
         return _compile(form(annotation)) if plain is annotation else converter(plain)
+    if known is not None and _alike(known[0], annotation):
+        return known[1]
     if len(_MEMO) >= _MEMO_LIMIT:
         _MEMO.clear()
     made: list[Convert | None] = []
@@ -82,14 +83,27 @@ def converter(annotation: Any) -> Convert | None:
         return value if known is None else known(value)
 
     # As in `turnout.types.check.checker`.
-    _MEMO[annotation] = itself
+    _MEMO[annotation] = (annotation, itself)
     try:
         made.append(_compile(form(annotation)))
     except BaseException:
         _MEMO.pop(annotation, None)
         raise
-    _MEMO[annotation] = made[0]
+    _MEMO[annotation] = (annotation, made[0])
     return made[0]
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two equal annotations are also written alike.
+
+    Unions are equal in any order, but a value is converted to the first member that can be made.
+    """
+    if one is other:
+        return True
+    args, others = typing.get_args(one), typing.get_args(other)
+    if not args:
+        return bool(one == other)
+    return len(args) == len(others) and all(map(_alike, args, others))
 
 
 def _compile(target: Form) -> Convert | None:

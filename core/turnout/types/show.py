@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import enum
 import inspect
 import types
@@ -59,7 +60,12 @@ def _literal(value: Any) -> str:
 def _name(thing: Any) -> str:
     names = (getattr(thing, key, None) for key in ("__qualname__", "__name__", "_name"))
     name = next(filter(None, names), None)
-    return name.rpartition("<locals>.")[2] if isinstance(name, str) else repr(thing)
+    if not isinstance(name, str):
+        return repr(thing)
+    name = name.rpartition("<locals>.")[2]
+    # numpy has a ``bool`` that is not the one everybody thinks of.
+    foreign = getattr(thing, "__module__", "builtins") != "builtins" and hasattr(builtins, name)
+    return f"{thing.__module__}.{name}" if foreign else name
 
 
 def describe(value: Any) -> str:
