@@ -65,6 +65,7 @@ class Program:
         self.pdb = pdb
 
     def __call__(self, composed: Composed) -> Any:
+        """Run the job of this config; the summary goes to stderr, the result to stdout."""
         from turnout.observe.progress import progress_for
         from turnout.observe.result import result_text
 
@@ -76,18 +77,23 @@ class Program:
             observers=[progress],
             log=lambda line: print(line, file=sys.stderr),
         )
+        progress.where = os.path.relpath(execution.home)
         run: Run[Any] = Run(execution.run_id, execution=execution)
         execution.execute()
         try:
             execution.raise_failure(run)
         except RunFailed as failure:
-            if self.pdb and failure.__cause__ is not None:
-                from turnout.observe.failure import show_failure
+            from turnout.observe.failure import show_failure
 
-                print(show_failure(failure), file=sys.stderr)
+            # Made here, where the graph is known; shown by `show`, after Hydra is done.
+            report = show_failure(failure, execution.plan.graph)
+            if self.pdb and failure.__cause__ is not None:
                 import pdb
 
+                print(report, file=sys.stderr)
+                report = ""
                 pdb.post_mortem(failure.__cause__.__traceback__)
+            failure._report = report  # type: ignore[attr-defined]
             raise
         text = result_text(run.outputs)
         if text:
@@ -124,4 +130,7 @@ def show(error: BaseException) -> None:
     """Tell the user why the program ends."""
     from turnout.observe.failure import show_error
 
-    print(show_error(error), file=sys.stderr)
+    report = getattr(error, "_report", None)
+    text = show_error(error) if report is None else report
+    if text:
+        print(text, file=sys.stderr)
