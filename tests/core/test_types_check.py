@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from turnout.errors import TypeMismatch
-from turnout.types import check, checker
+from turnout.types import Relation, check, checker, convert, hints, relate, show
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)
@@ -296,6 +296,25 @@ def test_local_names_in_typed_dicts_and_not_required_as_text():
 
     assert checker(Late)({"name": "a"}) is None
     assert checker(Late)({"depth": 1}) == "no value for 'name'"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="this Python has no such statement")
+def test_aliases_and_type_parameters_as_statements():
+    code = """if True:
+        type Json = dict[str, Json] | list[Json] | int
+        type Many[T] = list[T]
+        def first[T: int](values: "Many[T]", raw: "Json", odd: "Unheard") -> "T": ...
+    """
+    names: dict[str, Any] = {}
+    exec(code, names)
+    found = hints(names["first"])
+    assert found["odd"] is Any
+    assert show(found["values"]) == "Many[T]"
+    assert checker(found["values"])([1, "a"]) == "str 'a' at [1]"
+    assert checker(found["raw"])({"a": [1, None]}) == "None at ['a'][1]"
+    assert checker(found["return"])("a") == "str 'a'"
+    assert relate(found["raw"], found["raw"]) is Relation.PROVEN
+    assert convert([1, 2], dict[str, names["Json"]] | names["Many"][float], "it") == [1.0, 2.0]
 
 
 def test_checkers_are_made_once():

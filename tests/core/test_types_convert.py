@@ -347,7 +347,7 @@ def test_missing_values_count_as_read_inside_a_dataclass():
 
 def test_structured_configs_become_the_class_they_were_declared_with():
     cfg = OmegaConf.structured(Wider(ratio=0.5))
-    cfg.inner.betas = [0, 1]
+    cfg.inner.betas = (0.0, 1.0)
     made = convert(cfg, Structured, HERE)
     assert made == Wider(ratio=0.5, inner=Optim(1.0, (0.0, 1.0)), anything=Optim(2.0))
     assert type(made) is Wider
