@@ -13,7 +13,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/examples ## train the penguins, in this process
-	cd examples/penguins && ../../$(BIN)/python main.py $(ARGS)
+	@cd examples/penguins && ../../$(BIN)/python main.py $(ARGS)
 
 test: .venv/dev ## all tests; ARGS="-k penguins" picks some
 	$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PROGRAMS = {
+    "python": [sys.executable],
+    "turnout": [sys.executable, "-c", "import sys; from turnout.cli import main; sys.exit(main())"],
+}
 
 
 class Example:
@@ -21,29 +24,38 @@ class Example:
 
     def python(self, *arguments: str, status: int = 0) -> str:
         """What ``python ...`` prints to standard output."""
-        return self._typed([sys.executable, *arguments], status)
-
-    def turnout(self, *arguments: str, status: int = 0) -> str:
-        """What ``turnout ...`` prints to standard output."""
-        code = "import sys; from turnout.cli import main; sys.exit(main())"
-        return self._typed([sys.executable, "-c", code, *arguments], status)
-
-    def _typed(self, command: list[str], status: int) -> str:
-        inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        paths = [str(Path(path).resolve()) for path in inherited if path]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = self._run("python", arguments, subprocess.PIPE)
         assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout
+
+    def turnout(self, *arguments: str) -> str:
+        """What ``turnout ...`` prints to standard output."""
+        done = self._run("turnout", arguments, subprocess.PIPE)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def typed(self, program: str, *arguments: str) -> str:
+        """All that a command shows, whatever it ends with."""
+        return self._run(program, arguments, subprocess.STDOUT).stdout
+
+    def _run(
+        self, program: str, arguments: tuple[str, ...], stderr: int
+    ) -> subprocess.CompletedProcess[str]:
+        inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        paths = [str(Path(path).resolve()) for path in inherited if path]
+        return subprocess.run(
+            [*PROGRAMS[program], *arguments],
+            cwd=self.folder,
+            # Tests run side by side; numeric libraries would each start a thread per core.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
 
 @pytest.fixture
