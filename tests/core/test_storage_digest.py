@@ -49,6 +49,10 @@ class Color(enum.Enum):
     BLUE = 2
 
 
+class Bits(enum.Flag, boundary=enum.KEEP):
+    A = 1
+
+
 @dataclass
 class Point:
     x: float
@@ -177,6 +181,9 @@ DIFFERENT = [
     Color.RED,
     Color.BLUE,
     Color,
+    Bits.A,
+    Bits(5),
+    Bits(9),
     Point(1.0),
     Point(1),
     Point(1.0, 1.0),

@@ -14,6 +14,7 @@ import pytest
 
 from turnout.errors import ConfigError, EncodeError
 from turnout.storage.records import INLINE_BYTES, NodeRow, Records, RunRecord
+from turnout.storage.store import Store
 
 FULL = RunRecord(
     id="20240101-ab",
@@ -112,6 +113,15 @@ def test_nodes_keep_small_values_in_the_row_and_large_ones_in_a_file(
     file.unlink()
     with pytest.raises(ConfigError, match="not kept"):
         records.kept("r", "b/c[0]")
+
+
+def test_a_value_may_be_kept_in_another_store(records: Records, tmp_path: Path) -> None:
+    store = Store(tmp_path / "shared")
+    store.write("artifacts/a", b"7")
+    records.begin(RunRecord("r", "a"))
+    row = NodeRow("r", "a", codec="plain/1", artifact=f"{store.root}#artifacts/a")
+    records.nodes("r", [row])
+    assert records.kept("r", "a") == 7
 
 
 def test_a_value_that_cannot_be_kept_names_its_node(records: Records) -> None:

@@ -331,6 +331,28 @@ def test_code_without_source_counts_by_what_was_compiled() -> None:
     assert made[0] == made[1] != made[2]
 
 
+def cell(text: str, number: int, space: dict[str, Any]) -> None:
+    """Runs a cell as IPython does: with source that only linecache knows."""
+    text = textwrap.dedent(text)
+    name = f"<ipython-input-{number}>"
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    exec(compile(text, name, "exec"), space)
+
+
+def test_cells_of_a_notebook_count_by_their_source(version: Project) -> None:
+    version(BASE)
+    space = vars(sys.modules["main_"])
+    helper = "import dataclasses\n@dataclasses.dataclass\nclass P:\n  x: int = {}\n"
+    helper += "  def m(self): return 1"
+    cell(helper.format(1), 1, space)
+    cell("def task(x): return P().m()", 2, space)
+    first = version_of(space["task"])
+    cell("# a comment\n" + helper.format(1), 3, space)
+    assert version_of(space["task"]) == first
+    cell(helper.format(2), 4, space)
+    assert version_of(space["task"]) != first
+
+
 PROGRAM = """
     import enum
     class Base:

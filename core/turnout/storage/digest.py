@@ -137,7 +137,9 @@ class Tokens:
 
     def _instance(self, value: Any, kind: type) -> str:
         if isinstance(value, enum.Enum):
-            return f"enum({ref_of(kind)}.{value.name})"
+            # A combination of flags may have no name.
+            name = getattr(value, "_name_", None) or self.token(value.value)
+            return f"enum({ref_of(kind)}.{name})"
         if isinstance(value, os.PathLike) and kind.__module__.startswith("pathlib"):
             return f"path({_text(os.fspath(value))})"
         if isinstance(value, dt.tzinfo) and hasattr(value, "key"):

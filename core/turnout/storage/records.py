@@ -24,6 +24,7 @@ INLINE_BYTES: Final = 1 << 20
 """Larger kept values are files beside the database."""
 
 _BUSY_SECONDS: Final = 30.0
+_USUAL_CODEC: Final = "plain"
 
 
 class RunRecord(NamedTuple):
@@ -90,7 +91,8 @@ class NodeRow(NamedTuple):
         digest: the result's digest, if it was taken.
         codec: how the kept result is encoded; ``None`` when it was not kept.
         payload: the kept result's bytes, when they are few.
-        artifact: the name of the file with them otherwise.
+        artifact: the name of the file with them otherwise; ``root#name`` where it is in another
+            store than the one beside the records.
     """
 
     run_id: str
@@ -121,19 +123,22 @@ _JSON_FIELDS: Final = ("tags", "config", "versions", "git", "argv")
 _RUN_COLUMNS: Final = ", ".join(
     f'"{name}"' + (" TEXT PRIMARY KEY" if name == "id" else "") for name in RunRecord._fields
 )
-_NODE_COLUMNS: Final = ", ".join(f'"{name}"' for name in NodeRow._fields)
+_OFTEN: Final = ("run_id", "node", "task", "status", "attempts", "started", "seconds", "payload")
+_SELDOM: Final = tuple(name for name in NodeRow._fields if name not in _OFTEN)
+# Binding a value costs more than anything else of a row: what most nodes do not have shares one
+# column, as JSON, and is NULL where there is none of it.
+_NODE_COLUMNS: Final = ", ".join(f'"{name}"' for name in (*_OFTEN, "more"))
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS runs ({_RUN_COLUMNS}) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS nodes ({_NODE_COLUMNS}, PRIMARY KEY (run_id, node)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS nodes ({_NODE_COLUMNS});
+CREATE INDEX IF NOT EXISTS nodes_by_run ON nodes (run_id);
 CREATE INDEX IF NOT EXISTS runs_by_time ON runs (started);
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 _RUN_INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(RunRecord._fields))})"
-_NODE_INSERT: Final = (
-    f"INSERT OR REPLACE INTO nodes VALUES ({', '.join('?' * len(NodeRow._fields))})"
-)
+_NODE_INSERT: Final = f"INSERT INTO nodes VALUES ({', '.join('?' * (len(_OFTEN) + 1))})"
 
 
 class Records:
@@ -176,8 +181,7 @@ class Records:
     def nodes(self, run_id: str, rows: Iterable[NodeRow]) -> None:
         """Record nodes in one transaction; a later row of a node replaces the one before."""
         with self._transaction() as connection:
-            # sqlite3 binds plain tuples a fifth faster than named ones.
-            connection.executemany(_NODE_INSERT, map(tuple, rows))
+            connection.executemany(_NODE_INSERT, map(_packed, rows))
 
     def finish(
         self,
@@ -266,9 +270,10 @@ class Records:
 
     def node_rows(self, run_id: str) -> list[NodeRow]:
         """The nodes of a run in the order they started, without the bytes of kept values."""
-        columns = _NODE_COLUMNS.replace('"payload"', "NULL")
-        query = f"SELECT {columns} FROM nodes WHERE run_id = ? ORDER BY started, node"
-        return [NodeRow(*row) for row in self._query(query, (run_id,))]
+        query = f"SELECT {_NODE_COLUMNS} FROM nodes WHERE run_id = ? ORDER BY rowid"
+        rows = {row[1]: row for row in self._query(query, (run_id,))}
+        found = [_unpacked(row)._replace(payload=None) for row in rows.values()]
+        return sorted(found, key=lambda row: (row.started, row.node))
 
     def kept(self, run_id: str, node: str) -> Any:
         """The result that was kept of a node.
@@ -278,14 +283,18 @@ class Records:
         """
         from turnout.storage.codecs import decode
 
-        query = "SELECT codec, payload, artifact FROM nodes WHERE run_id = ? AND node = ?"
-        rows = self._query(query, (run_id, node))
+        query = (
+            f"SELECT {_NODE_COLUMNS} FROM nodes WHERE run_id = ? AND node = ? "
+            "ORDER BY rowid DESC LIMIT 1"
+        )
+        rows = [_unpacked(row) for row in self._query(query, (run_id, node))]
         if not rows:
             names = ", ".join(row.node for row in self.node_rows(run_id)[:10]) or "none"
             raise ConfigError(f"run {run_id} has no node {node!r}; there are: {names}")
-        codec, payload, artifact = rows[0]
+        codec, payload, artifact = rows[0].codec, rows[0].payload, rows[0].artifact
         if payload is None and artifact is not None:
-            payload = self._files.read(artifact)
+            root, _, name = artifact.rpartition("#")
+            payload = (Store(root) if root else self._files).read(name)
         if codec is None or payload is None:
             raise ConfigError(
                 f"the result of node {node!r} of run {run_id} was not kept; run it again with "
@@ -376,6 +385,26 @@ def _create(connection: sqlite3.Connection) -> None:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             time.sleep(0.005)
+
+
+def _packed(row: NodeRow) -> tuple[Any, ...]:
+    """A row as the database takes it: what most nodes do not have in one column, or nowhere."""
+    (run_id, node, task, status, attempts, cached, key, started, seconds, error, digest, codec,
+     payload, artifact) = row  # fmt: skip
+    more = None
+    if cached or key or error or digest or artifact or codec not in (None, _USUAL_CODEC):
+        more = _dumps({name: getattr(row, name) for name in _SELDOM})
+    return (run_id, node, task, status, attempts, started, seconds, payload, more)
+
+
+def _unpacked(values: tuple[Any, ...]) -> NodeRow:
+    more = values[-1]
+    said = dict(zip(_OFTEN, values, strict=False))
+    if more is not None:
+        said |= json.loads(more)
+    elif said["payload"] is not None:
+        said["codec"] = _USUAL_CODEC
+    return NodeRow(**said)
 
 
 def _dumps(value: Any) -> str:

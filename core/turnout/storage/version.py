@@ -136,13 +136,14 @@ class _Walk:
         parts = [self.reach(base) for base in kind.__bases__]
         methods = [m for m in map(_method, vars(kind).values()) if m is not None]
         own = [m for m in methods if m.__qualname__.startswith(f"{kind.__qualname__}.")]
-        filename = own[0].__code__.co_filename if own else ""
-        if not _has_source(filename):
-            filename = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+        # A dataclass has methods that were made by exec.
+        files = [f for method in own if _has_source(f := method.__code__.co_filename)]
+        in_module = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+        filename = files[0] if files else in_module
         piece = piece_of_class(kind.__qualname__, filename)
         if piece is None:
             for name, value in sorted(vars(kind).items()):
-                if not name.startswith("__") or callable(value):
+                if not name.startswith("__") or callable(value) or name == "__annotations__":
                     parts.append(f"{name}={self._value(value, name, '', noted=False)}")
             return parts
         module = sys.modules.get(kind.__module__)
