@@ -33,23 +33,26 @@ class Recorder:
     def __init__(self, records: Records, run: RunRecord, root: Path) -> None:
         self.records = records
         self.run_id = run.id
-        self._rows: list[NodeRow] = []
-        self._written = time.monotonic()
+        self._jobs: list[Job] = []
+        self._written = time.perf_counter()
         self._git = _git(root)
         records.begin(run)
 
     def ended(self, job: Job) -> None:
         """A job has ended."""
-        self._rows.append(row_of(self.run_id, job))
-        if len(self._rows) >= _BATCH_ROWS or time.monotonic() - self._written > _BATCH_SECONDS:
+        self._jobs.append(job)
+        if (
+            len(self._jobs) >= _BATCH_ROWS
+            or time.perf_counter() - self._written > _BATCH_SECONDS
+        ):
             self.flush()
 
     def flush(self) -> None:
         """Write what has been gathered."""
-        rows, self._rows = self._rows, []
-        if rows:
-            self.records.nodes(self.run_id, rows)
-        self._written = time.monotonic()
+        jobs, self._jobs = self._jobs, []
+        if jobs:
+            self.records.nodes(self.run_id, [row_of(self.run_id, job) for job in jobs])
+        self._written = time.perf_counter()
 
     def finish(self, status: str, error: BaseException | None, url: str | None = None) -> None:
         """Write how the run ended."""
@@ -68,15 +71,15 @@ def row_of(run_id: str, job: Job) -> NodeRow:
     """The record of a job."""
     summary = job.summary
     spec = job.step.spec
-    status = _STATUS[job.state]
-    error = job.error
-    codec = payload = artifact = None
+    done = job.state is State.DONE
+    error = None if job.error is None else f"{type(job.error).__name__}: {job.error}"
     if summary is None:
         return NodeRow(
-            run_id, job.step.id, "" if spec is None else spec.name, status, len(job.attempts),
-            error=None if error is None else f"{type(error).__name__}: {error}",
+            run_id, job.step.id, "" if spec is None else spec.name,
+            "succeeded" if done else _STATUS[job.state], len(job.attempts), error=error,
         )  # fmt: skip
-    if job.state is State.DONE:
+    codec = payload = artifact = None
+    if done:
         if summary.kept is not None:
             codec, payload, artifact = summary.kept
         elif summary.small is not UNSET:
@@ -85,13 +88,13 @@ def row_of(run_id: str, job: Job) -> NodeRow:
         run_id,
         job.step.id,
         "" if spec is None else spec.name,
-        "cached" if summary.cached == "hit" else status,
-        len(job.attempts) + (job.state is State.DONE),
+        ("cached" if summary.cached == "hit" else "succeeded") if done else _STATUS[job.state],
+        len(job.attempts) + done,
         summary.cached,
         summary.key,
         summary.started,
         summary.seconds,
-        None if error is None else f"{type(error).__name__}: {error}",
+        error,
         summary.digest,
         codec,
         payload,

@@ -144,12 +144,12 @@ class Summary(NamedTuple):
 
     seconds: float = 0.0
     started: float = 0.0
+    small: Any = UNSET
     attempts: tuple[Attempt, ...] = ()
     cached: str = ""
     key: str = ""
     digest: str = ""
     length: int | None = None
-    small: Any = UNSET
     kept: Kept | None = None
     expands: bool = False
     metrics: tuple[tuple[str, float], ...] = ()

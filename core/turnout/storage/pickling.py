@@ -6,23 +6,35 @@ import functools
 import io
 import pickle
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from turnout.graph.refs import importable, main_name, ref_of, resolve
 
 
-def dumps(value: Any, *, stored: bool = False) -> bytes:
+def dumps(
+    value: Any,
+    *,
+    stored: bool = False,
+    buffers: Callable[[pickle.PickleBuffer], Any] | None = None,
+) -> bytes:
     """The value as pickle bytes, which `pickle.loads` reads.
 
     What stands in ``__main__`` is named by the module's importable name where it has one.
     Where it has none it travels by value, or is named as it is if the bytes are ``stored``:
     a class copied into a store would come back as another class.
 
+    Args:
+        value: what to pickle.
+        stored: whether the bytes outlive this process.
+        buffers: takes large buffers, which then stay out of the bytes; as `pickle.Pickler` says
+            of ``buffer_callback``.
+
     Raises:
         Exception: whatever pickling raises for a value bound to this process.
     """
     file = io.BytesIO()
-    _pickler()(file, stored).dump(value)
+    _pickler()(file, stored, buffers).dump(value)
     return file.getvalue()
 
 
@@ -33,8 +45,8 @@ def _pickler() -> Any:
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """cloudpickle that names what the project's main module holds, and takes no open files."""
 
-        def __init__(self, file: io.BytesIO, stored: bool) -> None:
-            super().__init__(file, protocol=5)
+        def __init__(self, file: io.BytesIO, stored: bool, buffers: Any) -> None:
+            super().__init__(file, protocol=5, buffer_callback=buffers)
             self._stored = stored
 
         def reducer_override(self, obj: Any) -> Any:

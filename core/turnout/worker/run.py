@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SMALL = frozenset({bool, int, float, type(None), str})
 _SMALL_TEXT = 4096
+# One clock for when and how long: it never goes backwards, and is read half as often.
+_EPOCH = time.time() - time.perf_counter()
 
 
 class Outcome(NamedTuple):
@@ -61,7 +63,6 @@ def run_call(
     Raises:
         KeyboardInterrupt, SystemExit: the user's interrupt is not a failure of the task.
     """
-    started = time.time()
     begin = time.perf_counter()
     metrics: dict[str, float] = {}
     failed: list[Attempt] = []
@@ -74,22 +75,22 @@ def run_call(
             key = caching.key_of(call, kwargs, task, digests)
             hit = caching.load(call, key)
         except Exception as error:
-            return _failed(error, call, begin, started, failed, key)
+            return _failed(error, call, begin, failed, key)
         if hit is not None:
             summary = Summary(
                 seconds=time.perf_counter() - begin,
-                started=started,
+                started=begin + _EPOCH,
                 cached="hit",
                 key=key,
                 digest=hit.digest,
             )
             return Outcome(Status.DONE, hit.value, None, summary)
     attempt = call.attempt
+    attempt_begin = begin
     last = 1 + (call.options.retries or 0)
     while True:
         if on_attempt is not None:
             on_attempt(attempt, failed)
-        attempt_begin = time.perf_counter()
         token = active.set((call, attempt, metrics))
         try:
             kwargs = arguments(call, values, task)
@@ -101,10 +102,11 @@ def run_call(
             break
         except Exception as error:
             again = attempt < last and not isinstance(error, NonRetryable)
-            taken = time.perf_counter() - attempt_begin
-            failed.append(Attempt(attempt, error, taken, again))
+            now = time.perf_counter()
+            failed.append(Attempt(attempt, error, now - attempt_begin, again))
+            attempt_begin = now
             if not again:
-                return _failed(error, call, begin, started, failed, key, values, task)
+                return _failed(error, call, begin, failed, key, values, task)
             attempt += 1
         finally:
             active.reset(token)
@@ -124,18 +126,19 @@ def run_call(
 
             kept = keep(call, value, seconds)
     except Exception as error:
-        return _failed(error, call, begin, started, failed, key)
+        return _failed(error, call, begin, failed, key)
     summary = Summary(
-        seconds=seconds,
-        started=started,
-        attempts=tuple(failed),
-        cached=cached,
-        key=key,
-        digest=digest,
-        small=small,
-        kept=kept,
-        expands=task.dynamic,
-        metrics=tuple(metrics.items()) if metrics else (),
+        seconds,
+        begin + _EPOCH,
+        small,
+        tuple(failed),
+        cached,
+        key,
+        digest,
+        None,
+        kept,
+        task.dynamic,
+        tuple(metrics.items()),
     )
     return Outcome(Status.DONE, value, None, summary)
 
@@ -247,7 +250,6 @@ def _failed(
     error: Exception,
     call: Call,
     begin: float,
-    started: float,
     failed: list[Attempt],
     key: str,
     values: Sequence[Any] = (),
@@ -266,6 +268,9 @@ def _failed(
                 inputs = {}
         error.__turnout__ = {"node": call.id, "inputs": inputs}  # type: ignore[attr-defined]
     summary = Summary(
-        seconds=time.perf_counter() - begin, started=started, attempts=tuple(failed), key=key
+        seconds=time.perf_counter() - begin,
+        started=begin + _EPOCH,
+        attempts=tuple(failed),
+        key=key,
     )
     return Outcome(Status.FAILED, None, error, summary)
