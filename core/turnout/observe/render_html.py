@@ -44,7 +44,7 @@ tr.picked td:first-child{box-shadow:inset 3px 0 var(--hot)}
 td code{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;
 overflow-wrap:anywhere}
 td.name{font-weight:600;white-space:nowrap}
-.picked .shape{stroke-width:3.5}
+.turnout .picked .shape{stroke-width:3.5}
 .node,.group{cursor:pointer}
 """
 
@@ -55,12 +55,12 @@ const rows=[...document.querySelectorAll("tbody tr")];
 const shapes=[...svg.querySelectorAll("[data-key]")];
 const arrows=[...svg.querySelectorAll(".arrow")];
 const size={w:svg.width.baseVal.value,h:svg.height.baseVal.value};
-let view={x:0,y:0,k:1};
+let view={x:0,y:0,k:1},touched=false;
 const apply=()=>{svg.style.transform=`translate(${view.x}px,${view.y}px) scale(${view.k})`};
 function fit(){const w=stage.clientWidth,h=stage.clientHeight;
  view.k=Math.max(Math.min(1.25,w/size.w,h/size.h),0.3);view.x=Math.max((w-size.w*view.k)/2,0);
  view.y=Math.max((h-size.h*view.k)/2,0);apply()}
-function zoom(f,cx=stage.clientWidth/2,cy=stage.clientHeight/2){
+function zoom(f,cx=stage.clientWidth/2,cy=stage.clientHeight/2){touched=true;
  const k=Math.min(6,Math.max(0.05,view.k*f)),r=k/view.k;
  view.x=cx-(cx-view.x)*r;view.y=cy-(cy-view.y)*r;view.k=k;apply()}
 stage.addEventListener("wheel",e=>{e.preventDefault();const b=stage.getBoundingClientRect();
@@ -70,7 +70,7 @@ stage.addEventListener("pointerdown",e=>{if(e.target.closest("#tools"))return;
  held.set(e.pointerId,e);moved=0});
 stage.addEventListener("pointermove",e=>{const last=held.get(e.pointerId);if(!last)return;
  const dx=e.clientX-last.clientX,dy=e.clientY-last.clientY;
- if(held.size===1){view.x+=dx;view.y+=dy;apply()}
+ if(held.size===1){view.x+=dx;view.y+=dy;touched=true;apply()}
  else{const other=[...held.values()].find(p=>p.pointerId!==e.pointerId);
   const d=p=>Math.hypot(p.clientX-other.clientX,p.clientY-other.clientY);
   const b=stage.getBoundingClientRect();
@@ -89,7 +89,7 @@ function pick(key,show){
  const row=rows.find(r=>r.dataset.key===key),shape=shapes.find(s=>s.dataset.key===key);
  if(row&&show!=="shape")row.scrollIntoView({block:"nearest"});
  if(shape&&show==="shape"){const b=stage.getBoundingClientRect(),s=shape.getBoundingClientRect();
-  view.x+=b.left+b.width/2-s.left-s.width/2;view.y+=b.top+b.height/2-s.top-s.height/2;apply()}}
+  view.x+=b.left+b.width/2-s.left-s.width/2;view.y+=b.top+b.height/2-s.top-s.height/2;touched=true;apply()}}
 rows.forEach(r=>r.addEventListener("click",()=>pick(r.dataset.key,"shape")));
 stage.addEventListener("click",e=>{if(moved>4||e.target.closest("#tools"))return;
  const s=e.target.closest("[data-key]");let key=s?s.dataset.key:null;
@@ -99,8 +99,8 @@ document.getElementById("find").addEventListener("input",e=>{const t=e.target.va
  rows.forEach(r=>{r.hidden=!r.textContent.toLowerCase().includes(t)})});
 document.getElementById("in").onclick=()=>zoom(1.3);
 document.getElementById("out").onclick=()=>zoom(1/1.3);
-document.getElementById("fit").onclick=fit;
-addEventListener("resize",fit);fit();
+document.getElementById("fit").onclick=()=>{touched=false;fit()};
+addEventListener("resize",()=>{if(!touched)fit()});fit();
 """
 
 
