@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from turnout.observe.live import LiveProgress
-from turnout.observe.plain import PlainProgress
+if TYPE_CHECKING:
+    from turnout.observe.live import LiveProgress
+    from turnout.observe.plain import PlainProgress
 
 __all__ = ["progress_for"]
 
@@ -24,5 +25,9 @@ def progress_for(stream: TextIO) -> LiveProgress | PlainProgress:
         terminal = False
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
     if not terminal or os.environ.get("TERM") == "dumb" or not encoding.startswith("utf"):
+        from turnout.observe.plain import PlainProgress
+
         return PlainProgress(stream)
+    from turnout.observe.live import LiveProgress
+
     return LiveProgress(stream, colour="NO_COLOR" not in os.environ)

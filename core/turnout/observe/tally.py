@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from turnout.backend.hooks import NodeEvent, RunEvent
 
@@ -21,7 +20,6 @@ _MOST_ROWS: Final = 40
 _SAME_TASK: Final = 3
 
 
-@dataclass(slots=True)
 class Entry:
     """A node of the run.
 
@@ -35,17 +33,19 @@ class Entry:
         error: what its last failed attempt failed with.
     """
 
-    node: str
-    task: str
-    status: str
-    began: float
-    seconds: float = 0.0
-    attempts: int = 1
-    error: BaseException | None = None
+    __slots__ = ("attempts", "began", "error", "node", "seconds", "status", "task")
+
+    def __init__(self, node: str, task: str, status: str, began: float) -> None:
+        self.node = node
+        self.task = task
+        self.status = status
+        self.began = began
+        self.seconds = 0.0
+        self.attempts = 1
+        self.error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """A line of a table of nodes: one node, or several folded into one.
 
     Attributes:
@@ -76,15 +76,23 @@ class Row:
         return ", ".join(told)
 
 
-@dataclass(slots=True)
 class Tally:
-    """The nodes of a run, in the order they were first heard of."""
+    """The nodes of a run, in the order they were first heard of.
 
-    entries: dict[str, Entry] = field(default_factory=dict)
-    running: dict[str, Entry] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DONE, CACHED, FAILED), 0))
-    run: RunEvent | None = None
-    began: float = 0.0
+    Attributes:
+        entries: by the node's name.
+        running: those that run now.
+        counts: how many are done, cached and failed.
+        run: what the run said when it started.
+        began: when that was, in seconds since the epoch.
+    """
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.running: dict[str, Entry] = {}
+        self.counts = dict.fromkeys((DONE, CACHED, FAILED), 0)
+        self.run: RunEvent | None = None
+        self.began = 0.0
 
     def run_started(self, event: RunEvent) -> None:
         """The run begins; what was known of an earlier one is forgotten."""
