@@ -1,6 +1,7 @@
 """The shared suite of backends, on threads."""
 
 import pytest
+
 from turnout.testing import BackendSuite
 
 

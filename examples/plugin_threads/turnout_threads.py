@@ -20,12 +20,13 @@ class ThreadsConfig(spi.EnvironmentConfig):
 
 
 class Held(spi.Handle):
-    """A value kept in this process."""
+    """A value kept in this process, with its digest where one has been taken."""
 
-    __slots__ = ("value",)
+    __slots__ = ("digest", "value")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, digest: str = "") -> None:
         self.value = value
+        self.digest = digest
 
 
 class ThreadsExecutor(spi.Executor):
@@ -44,15 +45,16 @@ class ThreadsExecutor(spi.Executor):
         return tickets
 
     def _run(self, ticket: spi.Ticket, call: spi.Call) -> None:
-        values = [leaf.value if isinstance(leaf, Held) else leaf for leaf in call.leaves]
+        leaves = [leaf if isinstance(leaf, Held) else Held(leaf) for leaf in call.leaves]
+        values, digests = [leaf.value for leaf in leaves], [leaf.digest for leaf in leaves]
         try:
-            outcome = spi.run_call(call, values, self._tasks[call.task.key])
+            end = spi.run_call(call, values, self._tasks[call.task.key], digests)
         except BaseException as error:  # the task asked this thread to exit
             self._ended.put(spi.Completion(ticket, spi.Status.LOST, error=error))
             return
-        handle = Held(outcome.value) if outcome.status is spi.Status.DONE else None
-        end = spi.Completion(ticket, outcome.status, handle, outcome.summary, outcome.error)
-        self._ended.put(end)
+        done = end.status is spi.Status.DONE
+        handle = Held(end.value, end.summary.digest) if done else None
+        self._ended.put(spi.Completion(ticket, end.status, handle, end.summary, end.error))
 
     def wait_any(self, timeout: float | None = None) -> Sequence[spi.Completion]:
         ends: list[spi.Completion] = []
