@@ -4,9 +4,54 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from turnout.backend.call import Call
 from turnout.graph import Path, Shape
+from turnout.types import convert
+
+if TYPE_CHECKING:
+    from turnout.dsl import Task
+
+
+def arguments(
+    call: Call, values: Sequence[Any], task: Task[..., Any], *, for_key: bool = False
+) -> dict[str, Any]:
+    """The keyword arguments of a call, rebuilt, converted and checked.
+
+    Args:
+        call: the call.
+        values: the values of its leaves.
+        task: the task, whose annotations count.
+        for_key: leave what Hydra would build as the config it is built from.
+
+    Raises:
+        TypeMismatch: a value does not fit its parameter.
+    """
+    if call.shapes is None:
+        kwargs = dict(zip(call.names, values, strict=True))
+    else:
+        kwargs = {}
+        for name, shape in zip(call.names, call.shapes, strict=True):
+            kwargs[name] = build(_as_config(shape) if for_key else shape, values)
+    for name in call.unproven:
+        annotation = task.annotations.get(name)
+        if annotation is not None:
+            where = f"node {call.id!r}, parameter {name!r}"
+            kwargs[name] = convert(kwargs[name], annotation, where)
+    return kwargs
+
+
+def _as_config(shape: Shape) -> Shape:
+    """A shape with every ``instantiate`` replaced by what it would be built from."""
+    tag = shape[0]
+    if tag == "instantiate":
+        return ("tuple", (("const", tag), shape[1]))
+    if tag in ("list", "tuple"):
+        return (tag, tuple(map(_as_config, shape[1])))
+    if tag in ("dict", "config"):
+        return (tag, tuple((key, _as_config(item)) for key, item in shape[1]))
+    return shape
 
 
 def build(shape: Shape, values: Sequence[Any]) -> Any:

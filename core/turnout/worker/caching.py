@@ -12,6 +12,7 @@ from turnout.graph import Cache, TaskOptions
 from turnout.storage.cache import Hit, ResultCache, cache_key
 from turnout.storage.digest import digest
 from turnout.storage.store import Store
+from turnout.worker.arguments import arguments
 
 if TYPE_CHECKING:
     from turnout.dsl import Task
@@ -24,14 +25,17 @@ def mode_of(call: Call) -> str:
 
 
 def key_of(
-    call: Call, kwargs: Mapping[str, Any], task: Task[..., Any], digests: Sequence[str]
+    call: Call, values: Sequence[Any], task: Task[..., Any], digests: Sequence[str]
 ) -> str:
     """The cache key of a call: the task, its version, and the inputs it really received.
+
+    An object that is built from a config here counts as that config.
 
     Raises:
         EncodeError: an input has no digest; the message names it.
     """
     ignored = ignored_inputs(call.options)
+    kwargs = arguments(call, values, task, for_key=True)
     inputs: dict[str, str] = {}
     for position, name in enumerate(call.names):
         if name in ignored:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from turnout.backend.call import UNSET, Attempt, Call, Kept, Status, Summary
 from turnout.errors import NonRetryable, TurnoutError, TypeMismatch
-from turnout.types import checker, convert, show
-from turnout.worker.arguments import build
+from turnout.types import checker, show
+from turnout.worker.arguments import arguments
 from turnout.worker.context import active
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def run_call(
         from turnout.worker import caching
 
         try:
-            kwargs = arguments(call, values, task)
-            key = caching.key_of(call, kwargs, task, digests)
+            key = caching.key_of(call, values, task, digests)
             hit = caching.load(call, key)
         except Exception as error:
             return _failed(error, call, begin, failed, key)
@@ -141,27 +140,6 @@ def run_call(
         tuple(metrics.items()),
     )
     return Outcome(Status.DONE, value, None, summary)
-
-
-def arguments(call: Call, values: Sequence[Any], task: Task[..., Any]) -> dict[str, Any]:
-    """The keyword arguments of a call, rebuilt, converted and checked.
-
-    Raises:
-        TypeMismatch: a value does not fit its parameter.
-    """
-    if call.shapes is None:
-        kwargs = dict(zip(call.names, values, strict=True))
-    else:
-        kwargs = {
-            name: build(shape, values)
-            for name, shape in zip(call.names, call.shapes, strict=True)
-        }
-    for name in call.unproven:
-        annotation = task.annotations.get(name)
-        if annotation is not None:
-            where = f"node {call.id!r}, parameter {name!r}"
-            kwargs[name] = convert(kwargs[name], annotation, where)
-    return kwargs
 
 
 def _invoke(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Any:
