@@ -110,6 +110,7 @@ class Execution:
                 graph=dumps(plan.graph),
             ),
             self._project.root,
+            self.store if self.store != os.fspath(self.home) else "",
         )
         engine = Engine(plan, self.info, self._open, self.watch, recorder.ended)
         self._engine = engine

@@ -28,11 +28,13 @@ class Recorder:
         records: where to.
         run: the run's first record.
         root: the project, whose git state is recorded.
+        store: where the workers put large results, if not beside the records.
     """
 
-    def __init__(self, records: Records, run: RunRecord, root: Path) -> None:
+    def __init__(self, records: Records, run: RunRecord, root: Path, store: str = "") -> None:
         self.records = records
         self.run_id = run.id
+        self._store = store
         self._jobs: list[Job] = []
         self._written = time.perf_counter()
         self._git = _git(root)
@@ -51,7 +53,7 @@ class Recorder:
         """Write what has been gathered."""
         jobs, self._jobs = self._jobs, []
         if jobs:
-            self.records.nodes(self.run_id, [row_of(self.run_id, job) for job in jobs])
+            self.records.nodes(self.run_id, [row_of(self.run_id, job, self._store) for job in jobs])
         self._written = time.perf_counter()
 
     def finish(self, status: str, error: BaseException | None, url: str | None = None) -> None:
@@ -67,8 +69,8 @@ class Recorder:
         )
 
 
-def row_of(run_id: str, job: Job) -> NodeRow:
-    """The record of a job."""
+def row_of(run_id: str, job: Job, store: str = "") -> NodeRow:
+    """The record of a job; ``store`` says where its result is, if not beside the records."""
     summary = job.summary
     spec = job.step.spec
     done = job.state is State.DONE
@@ -82,6 +84,8 @@ def row_of(run_id: str, job: Job) -> NodeRow:
     if done:
         if summary.kept is not None:
             codec, payload, artifact = summary.kept
+            if artifact is not None and store:
+                artifact = f"{store}#{artifact}"
         elif summary.small is not UNSET:
             codec, payload = _plain(summary.small)
     return NodeRow(
