@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from turnout.backend.call import Call, Completion, Handle, RunInfo, Ticket
+from turnout.backend.call import Call, Completion, Handle, RunInfo, Status, Summary, Ticket
 from turnout.backend.capability import EXECUTOR_DEFAULTS, Capability, unsupported
 from turnout.graph import Graph
 
@@ -137,6 +137,24 @@ class Executor(abc.ABC):
         """End everything this executor started; called exactly once, after failures too."""
 
 
+class Observation(NamedTuple):
+    """Something a compiler backend's engine says of a node.
+
+    Attributes:
+        node: the node's name in the run.
+        status: how it ended; ``None`` when an attempt has begun.
+        attempt: number of the attempt, from 1.
+        summary: the worker's summary, when there is one.
+        error: the exception, when it did not end well.
+    """
+
+    node: str
+    status: Status | None = None
+    attempt: int = 1
+    summary: Summary | None = None
+    error: BaseException | None = None
+
+
 class Submission(abc.ABC):
     """A run that a compiler backend has handed to its engine."""
 
@@ -150,13 +168,26 @@ class Submission(abc.ABC):
         """Where a person can look at the run."""
         return None
 
+    @property
     @abc.abstractmethod
-    def poll(self) -> Sequence[Completion]:
-        """What has ended since the last poll."""
+    def status(self) -> str:
+        """``running``, ``succeeded``, ``failed`` or ``cancelled``; a run may fail with no node."""
+
+    @abc.abstractmethod
+    def poll(self) -> Sequence[Observation]:
+        """What has begun and ended since the last poll, a node's beginning before its end."""
 
     @abc.abstractmethod
     def result(self) -> Any:
         """The workflow's result, once the run has succeeded."""
+
+    @abc.abstractmethod
+    def output(self, node: str) -> Any:
+        """What one node returned, once it has succeeded.
+
+        Raises:
+            KeyError: there is no such node, or it has not succeeded.
+        """
 
     @abc.abstractmethod
     def cancel(self) -> None:
