@@ -7,6 +7,7 @@ import pytest
 
 from turnout import task, workflow
 from turnout.errors import ConfigError, PlanError, RemoteError, RunCancelled, RunFailed
+from turnout.graph import Graph
 from turnout.observe.failure import show_error, show_failure
 
 
@@ -85,6 +86,14 @@ def test_our_own_messages_stand_for_themselves() -> None:
     assert show_error(PlanError(["a", "b"])) == "error: the plan has 2 problems:\n  - a\n  - b"
     assert show_error(KeyboardInterrupt()) == "cancelled"
     assert show_error(RunCancelled("run r1 was cancelled")) == "cancelled: run r1 was cancelled"
+
+
+def test_what_has_no_frame_of_the_users_says_how_to_see_more() -> None:
+    with pytest.raises(KeyError) as caught:
+        Graph(name="w").node("nope")
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert "HYDRA_FULL_ERROR=1" in show_error(caught.value)
+    assert "HYDRA_FULL_ERROR=1" not in show_error(ZeroDivisionError("no traceback"))
 
 
 def test_a_report_never_raises() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -115,8 +116,9 @@ group: Final = _Commands(
 
 def invoke(argv: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status; every error ends as one message."""
-    from turnout.errors import TurnoutError
-
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # A name the terminal cannot show is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = None if argv is None else list(argv)
     try:
         status = group.main(args, prog_name="turnout", standalone_mode=False)
@@ -130,7 +132,7 @@ def invoke(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; Python would complain again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (TurnoutError, KeyboardInterrupt, click.Abort, Exception) as error:
+    except (Exception, KeyboardInterrupt) as error:
         return failed(error)
     return status if isinstance(status, int) else 0
 

@@ -9,13 +9,9 @@ from collections.abc import Sequence
 import click
 
 
-@click.command(
-    "plan",
-    short_help="Show what would run, with which inputs and options.",
-    context_settings={"ignore_unknown_options": True},
-)
+@click.command("plan", short_help="Show what would run, with which inputs and options.")
 @click.argument("target", metavar="FILE_OR_MODULE:WORKFLOW")
-@click.argument("overrides", nargs=-1, type=click.UNPROCESSED, metavar="[OVERRIDES]...")
+@click.argument("overrides", nargs=-1, metavar="[OVERRIDES]...")
 @click.option("--until", metavar="NODE", default="", help="Plan a run that ends after this node.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(target: str, overrides: Sequence[str], until: str, as_json: bool) -> None:

@@ -44,7 +44,13 @@ def show_error(error: BaseException, graph: Graph | None = None) -> str:
         # A module of the user's that raised: what it raised comes first.
         inside = error.__cause__ if getattr(error, "show_cause", False) else None
         return message if inside is None else f"{show_failure(inside)}\n\n{message}"
-    return show_failure(error, graph)
+    report = show_failure(error, graph)
+    if error.__traceback__ is not None and not isinstance(error, TurnoutError):
+        machinery, _ = _folders()
+        frames = traceback.extract_tb(error.__traceback__)
+        if all(_within(frame.filename, machinery) for frame in frames):
+            report += "\n(raised inside turnout; with HYDRA_FULL_ERROR=1 it shows where)"
+    return report
 
 
 def show_failure(error: BaseException, graph: Graph | None = None) -> str:
