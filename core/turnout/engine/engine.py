@@ -1,13 +1,12 @@
-"""Drives a plan over executor backends: order, branches, maps, dynamic graphs, failure, cancel.
+"""Drives a plan over executor backends: order, values, and the ends of jobs.
 
 One loop in one thread. Jobs become ready when what they need has finished (or, where the
-executor takes pending handles, has been submitted); they are submitted in batches; completions
-make further jobs ready. Maps and dynamic tasks grow frames of further jobs.
+executor takes pending handles, has been sent); they are submitted in batches; completions make
+further jobs ready. Maps and dynamic tasks grow frames of further jobs.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,24 +18,18 @@ from turnout.backend.call import (
     Attempt,
     Call,
     Completion,
+    Handle,
     RunInfo,
     Status,
     Summary,
     Ticket,
 )
-from turnout.engine.gather import gather, items_of, value_of
+from turnout.engine import branches, failure, growth
+from turnout.engine.ahead import Ahead
+from turnout.engine.gather import gather, value_of
 from turnout.engine.jobs import Frame, Job, State
-from turnout.engine.predicates import holds
 from turnout.engine.watch import Watch
-from turnout.errors import (
-    BranchFailed,
-    EncodeError,
-    NonRetryable,
-    PlanError,
-    RunCancelled,
-    TurnoutError,
-    WorkerLost,
-)
+from turnout.errors import EncodeError, NonRetryable, TaskTimeout, TurnoutError, WorkerLost
 from turnout.plan import Environment, Plan, Step, Tree
 from turnout.plan.layout import sources
 
@@ -64,7 +57,7 @@ class Result:
 
 
 class Engine:
-    """Runs one plan once.
+    """Runs one plan once. Outside this package only `run`, `cancel` and `result` are of use.
 
     Args:
         plan: what to run.
@@ -85,17 +78,20 @@ class Engine:
         self.plan = plan
         self.info = info
         self.watch = watch
+        self.ended = ended
         self.result = Result()
         self.jobs = self.result.jobs
+        self.culprit: Job | None = None
+        self.ready: deque[Job] = deque()
+        self.running: dict[Ticket, Job] = {}
+        self.outstanding: dict[Executor, int] = {}
+        self.executors: dict[str, Executor] = {}
+        self.stopping = False
+        self.ahead: Ahead | None = None
         self._open = open_executor
-        self._ended = ended
-        self._ready: deque[Job] = deque()
-        self._executors: dict[str, Executor] = {}
-        self._running: dict[Ticket, Job] = {}
-        self._outstanding: dict[Executor, int] = {}
-        self._stopping = False
+        self._infos: dict[str, RunInfo] = {}
+        self._copies: dict[Job, dict[Executor, Handle]] = {}
         self._cancelled = False
-        self._main: Executor | None = None
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -107,24 +103,21 @@ class Engine:
         """
         plan = self.plan
         try:
-            steps: Sequence[Step] = plan.program.steps
-            self._enter(steps, None, plan.wanted)
+            self.enter(plan.program.steps, None, plan.wanted)
+            growth.hold_inputs(self, 0)
             if plan.result is not None:
-                self._hold(plan.result)
-            self._drive()
-            if self.result.error is not None:
-                self._handle_failure()
+                self.hold(plan.result)
+            self.drive()
+            if self.culprit is not None:
+                failure.handle(self, self.culprit)
             elif self._cancelled:
                 self.result.status = "cancelled"
             elif plan.result is not None:
-                self.result.value = self._value(plan.result)
-        except KeyboardInterrupt:
-            self.result.status = "cancelled"
-            self._cancel_all()
-            raise
-        except BaseException:
-            self.result.status = "failed"
-            self._cancel_all()
+                self.result.value = self.value(plan.result)
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            self.result.status = "cancelled" if interrupted else "failed"
+            failure.cancel_all(self)
             raise
         finally:
             self._close_all()
@@ -134,53 +127,45 @@ class Engine:
         """End the run; may be called from another thread."""
         self._cancelled = True
 
-    def _drive(self) -> None:
+    def drive(self) -> None:
+        """Submit and wait until nothing is left to do."""
         while True:
-            if self._cancelled and not self._stopping:
-                self._stopping = True
-                self._cancel_all()
+            if self._cancelled and not self.stopping:
+                self.stopping = True
+                failure.cancel_all(self)
             self._submit_ready()
-            if not self._running:
-                if self._ready:
+            if not self.running:
+                if self.ready:
                     continue
                 break
             for completion in self._wait():
-                self._complete(completion)
+                job = self.running.pop(completion.ticket, None)
+                if job is not None:
+                    self._complete(job, completion)
+            if self.ahead is not None:
+                for job, late in self.ahead.caught_up():
+                    self._end(job, late)
 
     def _wait(self) -> Iterator[Completion]:
-        busy = [executor for executor, count in self._outstanding.items() if count]
+        busy = [executor for executor, count in self.outstanding.items() if count]
         # A run in the background looks now and then whether it has been cancelled.
         timeout = 0.05 if len(busy) > 1 else 0.25
         for executor in busy:
             yield from executor.wait_any(timeout)
 
     def _close_all(self) -> None:
-        failure: BaseException | None = None
-        for executor in self._executors.values():
+        problem: Exception | None = None
+        for executor in self.executors.values():
             try:
                 executor.close()
             except Exception as error:
-                failure = error
-        if failure is not None and self.result.error is None and self.result.status != "cancelled":
-            raise failure
-
-    def _cancel_all(self) -> None:
-        self._ready.clear()
-        by_executor: dict[Executor, list[Ticket]] = {}
-        for ticket, job in self._running.items():
-            assert job.executor is not None
-            by_executor.setdefault(job.executor, []).append(ticket)
-        for executor, tickets in by_executor.items():
-            executor.cancel(tickets)
-            for ticket in tickets:
-                job = self._running.pop(ticket)
-                job.state = State.CANCELLED
-                self._ended(job)
-            self._outstanding[executor] = 0
+                problem = error
+        if problem is not None and self.result.status == "succeeded":
+            raise problem
 
     # -- jobs ----------------------------------------------------------------------------------
 
-    def _enter(
+    def enter(
         self, steps: Iterable[Step], frame: Frame | None, wanted: frozenset[int] | None = None
     ) -> list[Job]:
         """Make jobs of steps; those that need nothing are ready."""
@@ -209,46 +194,54 @@ class Engine:
                 missing += 1
             job.missing = missing
             if missing == 0:
-                self._ready.append(job)
+                self.ready.append(job)
+            elif self.ahead is not None:
+                self.ahead.entered(job)
         for job in entered:
             if job.step.cases is not None:
                 for _, then, _ in job.step.cases:
                     if then is not None:
-                        self._hold(then)
+                        self.hold(then)
         if frame is not None:
             frame.jobs += entered
             frame.remaining += len(entered)
         return entered
 
     def _submit_ready(self) -> None:
-        ready = self._ready
-        batches: dict[str, list[Job]] = {}
-        while ready:
-            job = ready.popleft()
-            step = job.step
-            if step.cases is not None:
-                if job.tree is None:
-                    self._decide(job)
+        ready = self.ready
+        while True:
+            if self.ahead is not None:
+                ready.extend(self.ahead.take())
+            if not ready:
+                break
+            batches: dict[str, list[Job]] = {}
+            while ready:
+                job = ready.popleft()
+                step = job.step
+                if step.cases is not None:
+                    if job.tree is None:
+                        branches.decide(self, job)
+                    else:
+                        self.finish(job)
+                elif step.mapped:
+                    growth.grow_map(self, job)
                 else:
-                    self._finish_composite(job)
-            elif step.mapped:
-                self._grow_map(job)
-            else:
-                batches.setdefault(step.environment, []).append(job)
-        for environment, jobs in batches.items():
-            self._submit(environment, jobs)
+                    batches.setdefault(step.environment, []).append(job)
+            for environment, jobs in batches.items():
+                self._submit(environment, jobs)
 
     def _submit(self, environment: str, jobs: list[Job]) -> None:
-        executor = self._executor(environment)
+        executor = self.executor(environment)
+        info = self._infos[environment]
         calls: list[Call] = []
         kept: list[Job] = []
         for job in jobs:
             try:
-                calls.append(self._call(job, executor))
+                calls.append(self._call(job, executor, info))
                 kept.append(job)
             except (LookupError, AttributeError, TypeError, ValueError) as error:
-                self._fail(job, error)
-        if not calls:
+                self.fail(job, error)
+        if not calls or self.stopping:
             return
         try:
             tickets = executor.submit(calls)
@@ -262,43 +255,58 @@ class Engine:
     ) -> None:
         """Find the calls of a refused batch that cannot be sent, and submit the others."""
         if len(calls) == 1:
-            self._fail(jobs[0], error)
+            self.fail(jobs[0], error)
             return
         for job, call in zip(jobs, calls, strict=True):
+            if self.stopping:
+                return
             try:
                 tickets = executor.submit([call])
             except EncodeError as culprit:
-                self._fail(job, culprit)
+                self.fail(job, culprit)
             else:
                 self._placed(executor, [job], tickets)
 
     def _placed(self, executor: Executor, jobs: list[Job], tickets: Sequence[Ticket]) -> None:
-        running = self._running
+        running = self.running
         for job, ticket in zip(jobs, tickets, strict=True):
             job.ticket = ticket
             job.executor = executor
             job.state = State.RUNNING
             running[ticket] = job
-        self._outstanding[executor] += len(jobs)
+        self.outstanding[executor] += len(jobs)
+        if executor.accepts_pending and self.ahead is not None:
+            self.ahead.placed(jobs)
 
-    def _executor(self, environment: str) -> Executor:
-        executor = self._executors.get(environment)
+    def executor(self, environment: str) -> Executor:
+        """The executor of a step's environment, opened at its first use."""
+        executor = self.executors.get(environment)
         if executor is None:
             rules = self.plan.rules
             found = rules.environments[environment] if environment else rules.environment
             executor = self._open(found)
-            self._executors[environment] = executor
-            self._outstanding[executor] = 0
+            self.executors[environment] = executor
+            self.outstanding[executor] = 0
+            self._infos[environment] = _info_for(self.info, found) if environment else self.info
+            if executor.accepts_pending and self.ahead is None:
+                self.ahead = Ahead(self)
             if self.watch.active:
                 executor.on_start = self._started
         return executor
 
     def _started(self, ticket: Ticket) -> None:
-        job = self._running.get(ticket)
+        job = self.running.get(ticket)
         if job is not None:
+            self.started(job)
+
+    def started(self, job: Job) -> None:
+        """Tell that a job has begun, at the latest when all it needs has been told to be done."""
+        if job.missing and self.ahead is not None:
+            self.ahead.begun.add(job)
+        else:
             self.watch.started(job)
 
-    def _call(self, job: Job, executor: Executor) -> Call:
+    def _call(self, job: Job, executor: Executor, info: RunInfo) -> Call:
         step = job.step
         leaves: list[Any] = []
         jobs = self.jobs
@@ -315,11 +323,11 @@ class Engine:
                         leaves.append(source.handle)
                         continue
                 shapes = [("leaf", index) for index in range(position)]
-            shapes.append(gather(tree, leaves, jobs, executor))
+            shapes.append(gather(tree, leaves, jobs, lambda job: self._brought(job, executor)))
         assert step.spec is not None
         return Call(
             id=step.id,
-            run=self.info,
+            run=info,
             task=step.spec,
             options=step.options,
             version=step.version,
@@ -330,36 +338,53 @@ class Engine:
             attempt=len(job.attempts) + 1,
         )
 
+    def _brought(self, job: Job, executor: Executor) -> Handle:
+        """A job's result where this executor finds it; brought over once, if it is elsewhere."""
+        if job.executor is None or job.handle is None:
+            raise LookupError(f"node {job.step.id!r} has left no result")
+        if job.executor is executor:
+            return job.handle
+        copies = self._copies.setdefault(job, {})
+        if executor not in copies:
+            copies[executor] = executor.put(job.executor.fetch(job.handle))
+        return copies[executor]
+
     # -- ends ----------------------------------------------------------------------------------
 
-    def _complete(self, completion: Completion) -> None:
-        job = self._running.pop(completion.ticket, None)
-        if job is None:
-            return
+    def _complete(self, job: Job, completion: Completion) -> None:
         assert job.executor is not None
-        self._outstanding[job.executor] -= 1
+        self.outstanding[job.executor] -= 1
+        if job.missing and self.ahead is not None:
+            self.ahead.keep(job, completion)
+        else:
+            self._end(job, completion)
+
+    def _end(self, job: Job, completion: Completion) -> None:
         status = completion.status
         summary = completion.summary
         job.summary = summary
         if summary is not None and summary.attempts:
-            self._attempts(job, summary.attempts)
+            self.attempts(job, summary.attempts)
         if status is Status.DONE:
-            job.handle = completion.handle
+            if completion.handle is not None:
+                job.handle = completion.handle
             if summary is not None and summary.expands:
-                self._grow_dynamic(job)
+                growth.grow_dynamic(self, job)
             else:
-                self._finish(job)
+                self.finish(job)
         elif status is Status.CANCELLED:
             job.state = State.CANCELLED
-            self._ended(job)
-        elif status is Status.LOST:
-            self._lost(job, completion.error)
-        elif status is Status.TIMED_OUT and self._may_retry(job):
-            self._again(job)
+            self.ended(job)
+        elif status is Status.LOST or status is Status.UPSTREAM_FAILED:
+            self.lost(job, completion.error)
+        elif status is Status.TIMED_OUT:
+            self._timed_out(job, completion)
         else:
-            self._fail(job, completion.error or TurnoutError(f"{job.step.id}: {status}"))
+            error = completion.error or TurnoutError(f"node {job.step.id!r}: {status}")
+            self.fail(job, error, told=summary is not None and bool(summary.attempts))
 
-    def _attempts(self, job: Job, attempts: tuple[Attempt, ...]) -> None:
+    def attempts(self, job: Job, attempts: tuple[Attempt, ...]) -> None:
+        """Note and tell failed attempts."""
         job.attempts += attempts
         if self.watch.active:
             for attempt in attempts:
@@ -367,329 +392,149 @@ class Engine:
                 if attempt.retried:
                     self.watch.retried(job, attempt.number + 1)
 
-    def _may_retry(self, job: Job) -> bool:
-        error = job.attempts[-1].error if job.attempts else None
+    def _timed_out(self, job: Job, completion: Completion) -> None:
+        error = completion.error
+        if error is None:
+            seconds = job.step.options.timeout
+            told = "its timeout" if seconds is None else f"{seconds:g} s"
+            error = TaskTimeout(f"node {job.step.id!r} took longer than {told}")
+        if completion.summary is None or not completion.summary.attempts:
+            self.attempts(job, (Attempt(len(job.attempts) + 1, error, 0.0, False),))
         retries = job.step.options.retries or 0
-        return len(job.attempts) <= retries and not isinstance(error, NonRetryable)
-
-    def _again(self, job: Job) -> None:
-        if self._stopping:
-            job.state = State.CANCELLED
-            self._ended(job)
+        if len(job.attempts) > retries or isinstance(job.attempts[-1].error, NonRetryable):
+            self.fail(job, error, told=True)
             return
         if self.watch.active:
             self.watch.retried(job, len(job.attempts) + 1)
-        job.state = State.WAITING
-        self._ready.append(job)
+        self.again(job)
 
-    def _lost(self, job: Job, error: BaseException | None) -> None:
+    def again(self, job: Job) -> None:
+        """Submit a job once more, when all it needs has finished."""
+        if self.ahead is not None:
+            self.ahead.retract(job)
+        job.state = State.WAITING
+        if job.missing == 0:
+            self.ready.append(job)
+
+    def lost(self, job: Job, error: BaseException | None) -> None:
+        """A job's worker went away; that counts apart from its failures."""
         job.lost += 1
         if job.lost <= LOST_LIMIT:
-            job.state = State.WAITING
-            if not self._stopping:
-                self._ready.append(job)
+            self.again(job)
             return
         reason = f": {error}" if error is not None else ""
-        self._fail(
+        self.fail(
             job, WorkerLost(f"node {job.step.id!r}: its worker went away {job.lost} times{reason}")
         )
 
-    def _finish(self, job: Job) -> None:
-        """A job has succeeded: tell, record, make its consumers ready, drop what it used."""
+    def finish(self, job: Job) -> None:
+        """A job has succeeded, and with the last of its frame the frame's owner."""
+        owner: Job | None = job
+        while owner is not None:
+            owner = self._finish(owner)
+
+    def _finish(self, job: Job) -> Job | None:
+        """Tell, record, make consumers ready, drop what was used; gives the owner that is done."""
         job.state = State.DONE
         if self.watch.active:
             summary = job.summary or Summary()
             self.watch.ended(job, summary.seconds, summary.cached == "hit", summary.key)
-        self._ended(job)
+        self.ended(job)
         for consumer in job.consumers:
             consumer.missing -= 1
-            if consumer.missing == 0 and not self._stopping:
-                self._ready.append(consumer)
-        self._drop_needs(job)
+            if consumer.missing == 0 and not self.stopping:
+                if consumer.state is State.WAITING:
+                    self.ready.append(consumer)
+                elif self.ahead is not None:
+                    self.ahead.late.append(consumer)
+        if self.ahead is not None:
+            self.ahead.finished(job)
+        self.drop_needs(job)
         if job.uses == 0:
-            self._release(job)
-        if job.frame is not None:
-            self._left(job.frame)
+            self.release(job)
+        return None if job.frame is None else self.left(job.frame)
 
-    def _drop_needs(self, job: Job) -> None:
-        jobs = self.jobs
-        for index in job.step.needs:
-            need = jobs[index]
-            need.uses -= 1
-            if need.uses == 0:
-                self._release(need)
-
-    def _fail(self, job: Job, error: BaseException) -> None:
-        job.state = State.FAILED
-        job.error = error
-        if not job.attempts:
-            self._attempts(job, (Attempt(1, error, 0.0, False),))
-        self._ended(job)
-        frame = job.frame
-        if frame is not None and frame.allowed > frame.failed and frame.owner.step.mapped:
-            frame.failed += 1
-            self._left(frame)
-            return
-        if self.result.error is None:
-            self.result.error = error
-            self.result.node = job.step.id
-            self.result.status = "failed"
-        if self.plan.on_error == "stop":
-            self._stopping = True
-            self._cancel_all()
-            return
-        self._skip_consumers(job)
-        if frame is not None and frame.owner.state is not State.FAILED:
-            self._abandon(frame, job)
-            self._fail(frame.owner, error)
-
-    def _abandon(self, frame: Frame, culprit: Job) -> None:
-        """Nothing more of a failed map or dynamic task is started; what runs is cancelled."""
-        frame.waiting.clear()
-        running: dict[Executor, list[Ticket]] = {}
-        for job in frame.jobs:
-            if job is culprit:
-                continue
-            if job.state is State.WAITING:
-                self._skip(job)
-            elif job.state is State.RUNNING and job.ticket is not None and job.executor is not None:
-                running.setdefault(job.executor, []).append(job.ticket)
-                self._running.pop(job.ticket, None)
-                self._outstanding[job.executor] -= 1
-                job.state = State.CANCELLED
-                self._ended(job)
-        for executor, tickets in running.items():
-            executor.cancel(tickets)
-
-    def _skip_consumers(self, job: Job) -> None:
-        for consumer in job.consumers:
-            if consumer.state is State.WAITING:
-                self._skip(consumer)
-
-    def _skip(self, job: Job) -> None:
-        """A job will not run: its case was not chosen, or what it needs has failed."""
-        job.state = State.SKIPPED
-        if job in self._ready:
-            self._ready.remove(job)
-        self._ended(job)
-        for _, guarded in job.guarded or ():
-            if guarded.state is State.WAITING:
-                self._skip(guarded)
-        self._drop_needs(job)
-        self._skip_consumers(job)
-        if job.frame is not None:
-            self._left(job.frame)
-
-    # -- branches ------------------------------------------------------------------------------
-
-    def _decide(self, job: Job) -> None:
-        """Choose the case of a branch; its jobs become ready, those of the others are skipped."""
-        step = job.step
-        assert step.cases is not None
-        try:
-            chosen = next(
-                index
-                for index, (when, _, _) in enumerate(step.cases)
-                if when is None or holds(when, self._value)
-            )
-        except StopIteration:
-            self._fail(job, BranchFailed(f"conditional {step.id!r}: no case holds"))
-            return
-        except Exception as error:
-            self._fail(job, error)
-            return
-        for case, guarded in job.guarded or ():
-            if case != chosen and guarded.state is State.WAITING:
-                self._skip(guarded)
-        for index, (_, then, _) in enumerate(step.cases):
-            if index != chosen and then is not None:
-                self._drop(then)
-        _, then, fail = step.cases[chosen]
-        if fail is not None:
-            self._fail(job, BranchFailed(f"conditional {step.id!r}: {fail}"))
-            return
-        assert then is not None
-        job.tree = then
-        found: set[int] = set()
-        sources(then, found)
-        for index in found:
-            source = self.jobs[index]
-            if source.state is not State.DONE:
-                source.consumers.append(job)
-                job.missing += 1
-        for case, guarded in job.guarded or ():
-            if case == chosen:
-                guarded.missing -= 1
-                if guarded.missing == 0:
-                    self._ready.append(guarded)
-        if job.missing == 0:
-            self._finish_composite(job)
-
-    def _finish_composite(self, job: Job) -> None:
-        """A branch, map or dynamic job is done: its result is put together from others'."""
-        self._finish(job)
-
-    # -- maps and dynamic graphs ---------------------------------------------------------------
-
-    def _grow_map(self, job: Job) -> None:
-        """One job per item; the map's own job ends when they have."""
-        step = job.step
-        try:
-            columns = {
-                name: items_of(tree, self.jobs, self._fetch)
-                for name, tree in step.args
-                if name in step.mapped
-            }
-        except Exception as error:
-            self._fail(job, error)
-            return
-        lengths = {name: len(items) for name, items in columns.items()}
-        if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            self._fail(job, ValueError(f"map {step.id!r}: lists of unequal length: {told}"))
-            return
-        count = next(iter(lengths.values()))
-        frame = Frame(job, allowed=count - math.ceil(step.ratio * count - 1e-9))
-        job.grown = frame
-        job.state = State.RUNNING
-        program = self.plan.program
-        first = len(program.steps)
-        for number in range(count):
-            item = Step(
-                first + number,
-                f"{step.id}[{number}]",
-                step.spec,
-                step.options,
-                step.version,
-                tuple(
-                    (name, columns[name][number] if name in columns else tree)
-                    for name, tree in step.args
-                ),
-                step.unproven,
-                (),
-                None,
-                step.scope,
-            )
-            program.steps.append(item)
-        job.tree = ("list", tuple([("step", first + number) for number in range(count)]))
-        if self.watch.active:
-            self.watch.started(job)
-        if count == 0:
-            self._finish_composite(job)
-            return
-        self._enter(program.steps[first:], frame)
-        self._hold(job.tree)
-        if step.concurrency is not None and count > step.concurrency:
-            for _ in range(count - step.concurrency):
-                frame.waiting.appendleft(self._ready.pop())
-
-    def _grow_dynamic(self, job: Job) -> None:
-        """The graph a dynamic task returned runs in its place."""
-        assert job.executor is not None and job.handle is not None
-        step = job.step
-        try:
-            traced = job.executor.fetch(job.handle)
-            job.executor.release([job.handle])
-            job.handle = None
-            rules, layout = self.plan.rules, self.plan.layout
-            rules.tasks.update({k: t for k, t in traced.tasks.items() if k not in rules.tasks})
-            problems = rules.check(traced.graph, f"{step.id}/")
-            if problems:
-                raise PlanError(problems)
-            program = self.plan.program
-            first = len(program.steps)
-            layout.workflows = {**layout.workflows, **traced.annotations}
-            tree = layout.add(
-                traced.graph, dict(step.args), prefix=f"{step.id}/", parent=step.scope
-            )
-            problems = [*layout.problems]
-            layout.problems.clear()
-            if problems:
-                raise PlanError(problems)
-        except Exception as error:
-            self._fail(job, error)
-            return
-        job.tree = ("inline", None) if tree is None else tree
-        frame = Frame(job)
-        job.grown = frame
-        entered = self._enter(program.steps[first:], frame)
-        self._hold(job.tree)
-        if not entered:
-            self._finish_composite(job)
-
-    def _left(self, frame: Frame) -> None:
-        """A job of a frame has ended."""
+    def left(self, frame: Frame) -> Job | None:
+        """A job of a frame has ended; gives the frame's owner if it is done now."""
         frame.remaining -= 1
-        if frame.waiting and not self._stopping:
-            self._ready.append(frame.waiting.popleft())
+        if frame.waiting and not self.stopping:
+            self.ready.append(frame.waiting.popleft())
         owner = frame.owner
-        if frame.remaining == 0 and owner.state is State.RUNNING:
-            if frame.failed:
-                assert owner.tree is not None
-                owner.tree = (
-                    "list",
-                    tuple(
-                        ("inline", None) if self.jobs[item[1]].state is State.FAILED else item
-                        for item in owner.tree[1]
-                    ),
-                )
-            self._finish_composite(owner)
+        if frame.remaining or owner.state is not State.RUNNING:
+            return None
+        growth.settle(self, frame)
+        return owner
+
+    def fail(self, job: Job, error: BaseException, *, told: bool = False) -> None:
+        """A job has failed for good; ``told`` says that its last attempt is noted already."""
+        failure.fail(self, job, error, told)
 
     # -- values --------------------------------------------------------------------------------
 
-    def _hold(self, tree: Tree) -> None:
+    def hold(self, tree: Tree) -> None:
+        """Keep what a tree takes its values from."""
         found: set[int] = set()
         sources(tree, found)
         for index in found:
             self.jobs[index].uses += 1
 
-    def _drop(self, tree: Tree) -> None:
+    def drop(self, tree: Tree) -> None:
+        """Undo `hold`."""
         found: set[int] = set()
         sources(tree, found)
         for index in found:
-            job = self.jobs[index]
-            job.uses -= 1
-            if job.uses == 0:
-                self._release(job)
+            self._used(self.jobs[index])
 
-    def _release(self, job: Job) -> None:
+    def drop_needs(self, job: Job) -> None:
+        """A job that has ended uses what it needed no longer."""
+        jobs = self.jobs
+        for index in job.step.needs:
+            need = jobs[index]
+            need.uses -= 1
+            if need.uses == 0:
+                self.release(need)
+
+    def _used(self, job: Job) -> None:
+        job.uses -= 1
+        if job.uses == 0:
+            self.release(job)
+
+    def release(self, job: Job) -> None:
         """Nobody needs a job's result any more."""
-        if job.handle is not None and job.executor is not None:
-            job.executor.release([job.handle])
-            job.handle = None
-        if job.tree is not None and job.state is State.DONE:
-            tree, job.tree = job.tree, None
-            self._drop(tree)
+        todo = [job]
+        while todo:
+            job = todo.pop()
+            if job.state is not State.DONE:
+                continue
+            if job.handle is not None and job.executor is not None:
+                job.executor.release([job.handle])
+                job.handle = None
+            for executor, copy in self._copies.pop(job, {}).items():
+                executor.release([copy])
+            if job.tree is not None:
+                found: set[int] = set()
+                sources(job.tree, found)
+                job.tree = None
+                for index in found:
+                    source = self.jobs[index]
+                    source.uses -= 1
+                    if source.uses == 0:
+                        todo.append(source)
 
-    def _fetch(self, job: Job) -> Any:
+    def fetch(self, job: Job) -> Any:
+        """A job's result in this process."""
         if job.summary is not None and job.summary.small is not UNSET:
             return job.summary.small
-        assert job.executor is not None and job.handle is not None
+        if job.executor is None or job.handle is None:
+            raise LookupError(f"node {job.step.id!r} has left no result")
         return job.executor.fetch(job.handle)
 
-    def _value(self, tree: Tree) -> Any:
-        return value_of(tree, self.jobs, self._fetch)
+    def value(self, tree: Tree) -> Any:
+        """The value of a tree in this process."""
+        return value_of(tree, self.jobs, self.fetch)
 
-    # -- failure -------------------------------------------------------------------------------
 
-    def _handle_failure(self) -> None:
-        """Run the failure handlers of the workflows around the node that failed."""
-        culprit = next(job for job in self.jobs if job.step.id == self.result.node)
-        error = self.result.error
-        scope: int | None = culprit.step.scope
-        program, layout = self.plan.program, self.plan.layout
-        while scope is not None:
-            found = program.scopes[scope]
-            if found.handler is not None:
-                first = len(program.steps)
-                self._stopping = False
-                try:
-                    layout.handler(scope, f"{type(error).__name__}: {error}")
-                    self._enter(program.steps[first:], None)
-                    before = self.result.error, self.result.node
-                    self._drive()
-                    self.result.error, self.result.node = before
-                except RunCancelled:
-                    raise
-                self._stopping = True
-            scope = found.parent
+def _info_for(info: RunInfo, environment: Environment) -> RunInfo:
+    """What calls in a task's own environment carry: its name and its variables."""
+    settings = environment.config
+    return info._replace(environment=environment.name, env_vars=tuple(settings.env_vars.items()))

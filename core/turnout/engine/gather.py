@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from turnout.backend.base import Executor
 from turnout.engine.jobs import Job
 from turnout.graph import Shape
 from turnout.graph.binding import map_leaves
@@ -15,12 +14,15 @@ from turnout.worker.arguments import build, select
 
 
 def gather(
-    tree: Tree, leaves: list[Any], jobs: Sequence[Job], executor: Executor | None = None
+    tree: Tree, leaves: list[Any], jobs: Sequence[Job], result: Callable[[Job], Any]
 ) -> Shape:
     """The shape of a tree, its leaves appended to ``leaves``.
 
-    With an executor, results that live in another one are brought over; without, leaves are
-    the jobs themselves.
+    Args:
+        tree: what to put together.
+        leaves: takes the leaves.
+        jobs: all jobs.
+        result: what stands for a job's result among the leaves.
     """
 
     def leaf(found: Tree) -> Shape:
@@ -29,7 +31,7 @@ def gather(
             job = jobs[found[1]]
             if job.tree is not None:
                 return map_leaves(part(job.tree, found[2:]), leaf)
-            leaves.append(job if executor is None else _brought(job, executor))
+            leaves.append(result(job))
             return ("leaf", len(leaves) - 1, *found[2:])
         leaves.append(found[1])
         return ("own" if tag == "own" else "leaf", len(leaves) - 1)
@@ -37,35 +39,55 @@ def gather(
     return map_leaves(tree, leaf)
 
 
-def _brought(job: Job, executor: Executor) -> Any:
-    if job.executor is executor or job.executor is None or job.handle is None:
-        return job.handle
-    return executor.put(job.executor.fetch(job.handle))
-
-
 def value_of(tree: Tree, jobs: Sequence[Job], fetch: Callable[[Job], Any]) -> Any:
     """The value of a tree, on the driver."""
     leaves: list[Any] = []
-    shape = gather(tree, leaves, jobs)
-    return build(shape, [fetch(leaf) if isinstance(leaf, Job) else leaf for leaf in leaves])
+    shape = gather(tree, leaves, jobs, fetch)
+    return build(shape, leaves)
 
 
-def items_of(tree: Tree, jobs: Sequence[Job], fetch: Callable[[Job], Any]) -> list[Tree]:
-    """The items of a list, each as a tree; items that are results of jobs stay handles."""
+def items_of(
+    tree: Tree, jobs: Sequence[Job], fetch: Callable[[Job, Tree], Sequence[Tree]]
+) -> list[Tree]:
+    """The items of a list, each as a tree; items that are results of jobs stay handles.
+
+    Args:
+        tree: the list.
+        jobs: all jobs.
+        fetch: the items of a job's result, at the path that ends the tree.
+    """
     tag = tree[0]
     if tag in ("list", "tuple"):
         return list(tree[1])
     if tag in ("inline", "own"):
-        return [(tag, item) for item in _listed(tree[1])]
+        return [(tag, item) for item in listed(tree[1])]
     if tag == "step":
         job = jobs[tree[1]]
         if job.tree is not None:
             return items_of(part(job.tree, tree[2:]), jobs, fetch)
-        return [("inline", item) for item in _listed(select(fetch(job), tree[2:]))]
+        return list(fetch(job, tree))
     raise TypeError(f"a {tag} cannot be mapped over; give a list")
 
 
-def _listed(value: Any) -> list[Any]:
+def known_length(tree: Tree, jobs: Sequence[Job]) -> bool:
+    """Whether a list's length is known though its items may not exist yet."""
+    if tree[0] == "step":
+        found = jobs[tree[1]].tree
+        return found is not None and known_length(part(found, tree[2:]), jobs)
+    return True
+
+
+def chosen(value: Any, tree: Tree) -> Any:
+    """The part of a job's result at the path that ends a tree."""
+    return select(value, tree[2:])
+
+
+def listed(value: Any) -> list[Any]:
+    """A value's items.
+
+    Raises:
+        TypeError: it is no list.
+    """
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
         raise TypeError(f"{type(value).__name__} cannot be mapped over; give a list")
     return list(value)

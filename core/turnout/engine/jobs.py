@@ -31,9 +31,10 @@ class Frame:
         failed: how many of them failed.
         allowed: how many may fail before the owner does.
         waiting: jobs held back by a map's concurrency.
+        parts: handles of a list's items, to be released with the owner's end.
     """
 
-    __slots__ = ("allowed", "failed", "jobs", "owner", "remaining", "waiting")
+    __slots__ = ("allowed", "failed", "jobs", "owner", "parts", "remaining", "waiting")
 
     def __init__(self, owner: Job, allowed: int = 0) -> None:
         self.owner = owner
@@ -42,6 +43,7 @@ class Frame:
         self.failed = 0
         self.allowed = allowed
         self.waiting: deque[Job] = deque()
+        self.parts: list[Handle] = []
 
 
 class Job:
@@ -93,5 +95,3 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<job {self.step.id} {self.state.value}>"
-
-

@@ -1,0 +1,68 @@
+"""Chooses the case of a conditional, and skips what belongs to the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from turnout.engine import failure
+from turnout.engine.jobs import Job, State
+from turnout.engine.predicates import holds
+from turnout.errors import BranchFailed
+from turnout.plan import Tree
+from turnout.plan.layout import sources
+
+if TYPE_CHECKING:
+    from turnout.engine.engine import Engine
+
+
+def decide(engine: Engine, job: Job) -> None:
+    """Choose the case of a branch; its jobs become ready, those of the others are skipped."""
+    step = job.step
+    assert step.cases is not None
+    try:
+        chosen = next(
+            index
+            for index, (when, _, _) in enumerate(step.cases)
+            if when is None or holds(when, engine.value)
+        )
+    except StopIteration:
+        engine.fail(job, BranchFailed(f"conditional {step.id!r}: no case holds"))
+        return
+    except Exception as error:
+        engine.fail(job, error)
+        return
+    _, then, fail = step.cases[chosen]
+    if fail is not None:
+        engine.fail(job, BranchFailed(f"conditional {step.id!r}: {fail}"))
+        return
+    assert then is not None
+    if engine.watch.active:
+        engine.watch.started(job)
+    for case, guarded in job.guarded or ():
+        if case != chosen and guarded.state is State.WAITING:
+            failure.skip(engine, guarded)
+    _take(engine, job, chosen, then)
+
+
+def _take(engine: Engine, job: Job, chosen: int, then: Tree) -> None:
+    """The branch's result is that of the chosen case, whose jobs may run now."""
+    for index, (_, other, _) in enumerate(job.step.cases or ()):
+        if index != chosen and other is not None:
+            engine.drop(other)
+    job.tree = then
+    found: set[int] = set()
+    sources(then, found)
+    for index in found:
+        source = engine.jobs[index]
+        if source.state is not State.DONE:
+            source.consumers.append(job)
+            job.missing += 1
+    for case, guarded in job.guarded or ():
+        if case == chosen:
+            guarded.missing -= 1
+            if guarded.missing == 0:
+                engine.ready.append(guarded)
+            elif engine.ahead is not None:
+                engine.ahead.entered(guarded)
+    if job.missing == 0:
+        engine.finish(job)

@@ -1,0 +1,172 @@
+"""What follows when a job fails: its frames, what depends on it, handlers, and the end of a run."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from turnout.backend.base import Executor
+from turnout.backend.call import Attempt, Ticket
+from turnout.engine import growth
+from turnout.engine.jobs import Frame, Job, State
+
+if TYPE_CHECKING:
+    from turnout.engine.engine import Engine
+
+_log = logging.getLogger(__name__)
+
+
+def fail(engine: Engine, job: Job, error: BaseException, told: bool = False) -> None:
+    """A job has failed for good.
+
+    With it fail the dynamic tasks and maps it is a part of, up to a map that allows for it.
+    """
+    culprit = job
+    while True:
+        _failed(engine, job, error, told)
+        frame = job.frame
+        if frame is not None and frame.failed < frame.allowed:
+            frame.failed += 1
+            owner = engine.left(frame)
+            if owner is not None:
+                engine.finish(owner)
+            return
+        skip_consumers(engine, job)
+        if frame is None:
+            break
+        abandon(engine, frame)
+        job, told = frame.owner, False
+        if job.state is not State.RUNNING:
+            return
+    if engine.culprit is None:
+        engine.culprit = culprit
+        engine.result.status = "failed"
+        engine.result.error = error
+        engine.result.node = culprit.step.id
+    if engine.plan.on_error == "stop":
+        engine.stopping = True
+        cancel_all(engine)
+
+
+def _failed(engine: Engine, job: Job, error: BaseException, told: bool) -> None:
+    if not told:
+        engine.attempts(job, (Attempt(len(job.attempts) + 1, error, 0.0, False),))
+    job.state = State.FAILED
+    job.error = error
+    if engine.ahead is not None:
+        engine.ahead.forget(job)
+    engine.ended(job)
+    _let_go(engine, job)
+    for _, guarded in job.guarded or ():
+        skip(engine, guarded)
+
+
+def _let_go(engine: Engine, job: Job) -> None:
+    """A job that did not succeed needs nothing any more."""
+    trees = [then for _, then, _ in job.step.cases or ()] if job.tree is None else [job.tree]
+    job.tree = None
+    for tree in trees:
+        if tree is not None:
+            engine.drop(tree)
+    engine.drop_needs(job)
+
+
+def abandon(engine: Engine, frame: Frame) -> None:
+    """Nothing more of a failed map or dynamic task is started; what runs is cancelled."""
+    frame.waiting.clear()
+    for job in frame.jobs:
+        skip(engine, job)
+    growth.drop_parts(frame)
+
+
+def skip_consumers(engine: Engine, job: Job) -> None:
+    """What needs a job that has failed will not run."""
+    for consumer in job.consumers:
+        skip(engine, consumer)
+
+
+def skip(engine: Engine, job: Job) -> None:
+    """A job will not run: its case was not chosen, or what it needs has failed.
+
+    One that was sent ahead, or is under way in a map that has failed, is cancelled.
+    """
+    todo = [job]
+    while todo:
+        job = todo.pop()
+        if job.state is State.RUNNING:
+            _withdraw(engine, job)
+        elif job.state is State.WAITING:
+            job.state = State.SKIPPED
+            if job in engine.ready:
+                engine.ready.remove(job)
+        else:
+            continue
+        if engine.ahead is not None:
+            engine.ahead.forget(job)
+        engine.ended(job)
+        _let_go(engine, job)
+        todo += [guarded for _, guarded in job.guarded or ()]
+        todo += job.consumers
+        if job.grown is not None:
+            job.grown.waiting.clear()
+            todo += job.grown.jobs
+        if job.frame is not None:
+            owner = engine.left(job.frame)
+            if owner is not None:
+                engine.finish(owner)
+
+
+def _withdraw(engine: Engine, job: Job) -> None:
+    job.state = State.CANCELLED
+    if job.ticket is not None and engine.running.pop(job.ticket, None) is not None:
+        assert job.executor is not None
+        engine.outstanding[job.executor] -= 1
+        _cancel(job.executor, [job.ticket])
+
+
+def cancel_all(engine: Engine) -> None:
+    """End everything that is under way."""
+    engine.ready.clear()
+    by_executor: dict[Executor, list[Ticket]] = {}
+    for ticket, job in engine.running.items():
+        assert job.executor is not None
+        by_executor.setdefault(job.executor, []).append(ticket)
+    engine.running.clear()
+    for executor, tickets in by_executor.items():
+        engine.outstanding[executor] = 0
+        _cancel(executor, tickets)
+    for job in engine.jobs:
+        if job.state is State.RUNNING:
+            job.state = State.CANCELLED
+            if engine.ahead is not None:
+                engine.ahead.forget(job)
+            engine.ended(job)
+
+
+def _cancel(executor: Executor, tickets: list[Ticket]) -> None:
+    try:
+        executor.cancel(tickets)
+    except Exception:
+        # The run ends all the same; closing the executor is the last word.
+        _log.exception("%s could not cancel %d calls", type(executor).__name__, len(tickets))
+
+
+def handle(engine: Engine, culprit: Job) -> None:
+    """Run the failure handlers of the workflows around the job that failed, innermost first."""
+    result = engine.result
+    error, node = result.error, result.node
+    program, layout = engine.plan.program, engine.plan.layout
+    number: int | None = culprit.step.scope
+    while number is not None:
+        scope = program.scopes[number]
+        if scope.handler is not None:
+            first = len(program.steps)
+            engine.stopping = False
+            layout.handler(number, f"{type(error).__name__}: {error}")
+            handlers = engine.enter(program.steps[first:], None)
+            engine.drive()
+            for job in handlers:
+                skip(engine, job)  # its inputs never came
+            engine.stopping = True
+        number = scope.parent
+    result.error, result.node, result.status = error, node, "failed"
