@@ -18,6 +18,7 @@ from turnout.storage.environment import GitQuery, installed_versions, start_git
 from turnout.storage.records import NodeRow, Records, RunRecord
 
 _BATCH_ROWS = 500
+_PLAIN = "plain/1"
 _BATCH_SECONDS = 1.0
 
 
@@ -118,7 +119,7 @@ _STATUS = {
 
 def _plain(value: Any) -> tuple[str, bytes]:
     if type(value) is int:
-        return "plain", b"%d" % value
+        return _PLAIN, b"%d" % value
     from turnout.storage.codecs import encode
 
     encoded = encode(value)

@@ -24,7 +24,8 @@ INLINE_BYTES: Final = 1 << 20
 """Larger kept values are files beside the database."""
 
 _BUSY_SECONDS: Final = 30.0
-_USUAL_CODEC: Final = "plain"
+_USUAL_CODEC: Final = "plain/1"
+_INLINE_TEXT: Final = 4096
 
 
 class RunRecord(NamedTuple):
@@ -123,22 +124,26 @@ _JSON_FIELDS: Final = ("tags", "config", "versions", "git", "argv")
 _RUN_COLUMNS: Final = ", ".join(
     f'"{name}"' + (" TEXT PRIMARY KEY" if name == "id" else "") for name in RunRecord._fields
 )
-_OFTEN: Final = ("run_id", "node", "task", "status", "attempts", "started", "seconds", "payload")
-_SELDOM: Final = tuple(name for name in NodeRow._fields if name not in _OFTEN)
-# Binding a value costs more than anything else of a row: what most nodes do not have shares one
-# column, as JSON, and is NULL where there is none of it.
-_NODE_COLUMNS: Final = ", ".join(f'"{name}"' for name in (*_OFTEN, "more"))
+_SELDOM: Final = ("cached", "key", "error", "digest", "codec", "artifact")
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS runs ({_RUN_COLUMNS}) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS nodes ({_NODE_COLUMNS});
-CREATE INDEX IF NOT EXISTS nodes_by_run ON nodes (run_id);
+CREATE TABLE IF NOT EXISTS batches (run_id TEXT, rows TEXT);
+CREATE INDEX IF NOT EXISTS batches_by_run ON batches (run_id);
+CREATE TABLE IF NOT EXISTS payloads (run_id TEXT, node TEXT, payload BLOB);
+CREATE INDEX IF NOT EXISTS payloads_by_node ON payloads (run_id, node);
+CREATE VIEW IF NOT EXISTS nodes AS SELECT
+  run_id,
+  json_extract(value, '$[0]') AS node, json_extract(value, '$[1]') AS task,
+  json_extract(value, '$[2]') AS status, json_extract(value, '$[3]') AS attempts,
+  json_extract(value, '$[4]') / 1e6 AS started, json_extract(value, '$[5]') / 1e9 AS seconds,
+  json_extract(value, '$[6]') AS result, json_extract(value, '$[7]') AS more
+  FROM batches, json_each(rows);
 CREATE INDEX IF NOT EXISTS runs_by_time ON runs (started);
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 _RUN_INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(RunRecord._fields))})"
-_NODE_INSERT: Final = f"INSERT INTO nodes VALUES ({', '.join('?' * (len(_OFTEN) + 1))})"
 
 
 class Records:
@@ -181,7 +186,12 @@ class Records:
     def nodes(self, run_id: str, rows: Iterable[NodeRow]) -> None:
         """Record nodes in one transaction; a later row of a node replaces the one before."""
         with self._transaction() as connection:
-            connection.executemany(_NODE_INSERT, map(_packed, rows))
+            payloads: list[tuple[str, str, bytes]] = []
+            # One text a batch: binding a value to SQLite costs more than writing it as JSON.
+            text = _dumps([_packed(row, payloads) for row in rows])
+            connection.execute("INSERT INTO batches VALUES (?, ?)", (run_id, text))
+            if payloads:
+                connection.executemany("INSERT INTO payloads VALUES (?, ?, ?)", payloads)
 
     def finish(
         self,
@@ -270,9 +280,7 @@ class Records:
 
     def node_rows(self, run_id: str) -> list[NodeRow]:
         """The nodes of a run in the order they started, without the bytes of kept values."""
-        query = f"SELECT {_NODE_COLUMNS} FROM nodes WHERE run_id = ? ORDER BY rowid"
-        rows = {row[1]: row for row in self._query(query, (run_id,))}
-        found = [_unpacked(row)._replace(payload=None) for row in rows.values()]
+        found = [row._replace(payload=None) for row in self._rows(run_id).values()]
         return sorted(found, key=lambda row: (row.started, row.node))
 
     def kept(self, run_id: str, node: str) -> Any:
@@ -283,15 +291,17 @@ class Records:
         """
         from turnout.storage.codecs import decode
 
-        query = (
-            f"SELECT {_NODE_COLUMNS} FROM nodes WHERE run_id = ? AND node = ? "
-            "ORDER BY rowid DESC LIMIT 1"
-        )
-        rows = [_unpacked(row) for row in self._query(query, (run_id, node))]
-        if not rows:
+        row = self._rows(run_id).get(node)
+        if row is None:
             names = ", ".join(row.node for row in self.node_rows(run_id)[:10]) or "none"
             raise ConfigError(f"run {run_id} has no node {node!r}; there are: {names}")
-        codec, payload, artifact = rows[0].codec, rows[0].payload, rows[0].artifact
+        codec, payload, artifact = row.codec, row.payload, row.artifact
+        if payload is None and codec is not None and artifact is None:
+            query = (
+                "SELECT payload FROM payloads WHERE run_id = ? AND node = ? "
+                "ORDER BY rowid DESC LIMIT 1"
+            )
+            payload = next((found[0] for found in self._query(query, (run_id, node))), None)
         if payload is None and artifact is not None:
             root, _, name = artifact.rpartition("#")
             payload = (Store(root) if root else self._files).read(name)
@@ -301,6 +311,12 @@ class Records:
                 "execution_environment.keep=all"
             )
         return decode(codec, payload)
+
+    def _rows(self, run_id: str) -> dict[str, NodeRow]:
+        query = "SELECT rows FROM batches WHERE run_id = ? ORDER BY rowid"
+        batches = self._query(query, (run_id,))
+        rows = (values for (batch,) in batches for values in json.loads(batch))
+        return {values[0]: _unpacked(run_id, values) for values in rows}
 
     def close(self) -> None:
         """Close the database; it opens again on use."""
@@ -387,24 +403,29 @@ def _create(connection: sqlite3.Connection) -> None:
             time.sleep(0.005)
 
 
-def _packed(row: NodeRow) -> tuple[Any, ...]:
-    """A row as the database takes it: what most nodes do not have in one column, or nowhere."""
+def _packed(row: NodeRow, payloads: list[tuple[str, str, bytes]]) -> tuple[Any, ...]:
+    """A row for a batch: times as integers, and what most nodes do not have in one place."""
     (run_id, node, task, status, attempts, cached, key, started, seconds, error, digest, codec,
      payload, artifact) = row  # fmt: skip
-    more = None
-    if cached or key or error or digest or artifact or codec not in (None, _USUAL_CODEC):
-        more = _dumps({name: getattr(row, name) for name in _SELDOM})
-    return (run_id, node, task, status, attempts, started, seconds, payload, more)
+    more = text = None
+    if payload is not None:
+        if codec == _USUAL_CODEC and len(payload) <= _INLINE_TEXT:
+            text, codec = payload.decode("ascii"), None
+        else:
+            payloads.append((run_id, node, payload))
+    if cached or key or error or digest or artifact or codec:
+        more = dict(zip(_SELDOM, (cached, key, error, digest, codec, artifact), strict=True))
+    return (node, task, status, attempts, int(started * 1e6), int(seconds * 1e9), text, more)
 
 
-def _unpacked(values: tuple[Any, ...]) -> NodeRow:
-    more = values[-1]
-    said = dict(zip(_OFTEN, values, strict=False))
-    if more is not None:
-        said |= json.loads(more)
-    elif said["payload"] is not None:
-        said["codec"] = _USUAL_CODEC
-    return NodeRow(**said)
+def _unpacked(run_id: str, values: list[Any]) -> NodeRow:
+    node, task, status, attempts, started, seconds, text, more = values
+    said = dict(more or {})
+    if text is not None:
+        said |= {"codec": _USUAL_CODEC, "payload": text.encode("ascii")}
+    return NodeRow(
+        run_id, node, task, status, attempts, started=started / 1e6, seconds=seconds / 1e9, **said
+    )
 
 
 def _dumps(value: Any) -> str:
