@@ -6,13 +6,14 @@ backend that runs in-process.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from turnout.backend.base import Executor
-from turnout.backend.call import Call, Completion, Handle, Status, Ticket
+from turnout.backend.call import Attempt, Call, Completion, Handle, Status, Ticket
 from turnout.graph.refs import resolve
 from turnout.worker.run import run_call
 
@@ -67,8 +68,6 @@ class InlineExecutor(Executor):
         return done
 
     def _run(self, ticket: Ticket, call: Call) -> Completion:
-        if self.on_start is not None:
-            self.on_start(ticket)
         task = self._tasks.get(call.task.key)
         if task is None:
             task = resolve(call.task.ref)
@@ -81,11 +80,21 @@ class InlineExecutor(Executor):
             else:
                 values.append(leaf)
                 digests.append("")
-        outcome = run_call(call, values, task, digests)
+        # A call whose result is cached makes no attempt, and so never starts.
+        started = None
+        if self.on_start is not None:
+            started = functools.partial(self._begins, self.on_start, ticket)
+        outcome = run_call(call, values, task, digests, started)
         if outcome.status is Status.DONE:
             handle = Ref(outcome.value, outcome.summary.digest)
             return Completion(ticket, Status.DONE, handle, outcome.summary)
         return Completion(ticket, outcome.status, None, outcome.summary, outcome.error)
+
+    @staticmethod
+    def _begins(
+        tell: Callable[[Ticket], None], ticket: Ticket, number: int, failed: Sequence[Attempt]
+    ) -> None:
+        tell(ticket)
 
     def cancel(self, tickets: Sequence[Ticket]) -> None:
         """Drop queued calls; they complete as cancelled at the next wait."""
