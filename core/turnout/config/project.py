@@ -22,15 +22,16 @@ def find(start: Path | None = None) -> Project:
 
     Args:
         start: a file or directory of the project; by default the script's directory, or the
-            current one where there is no script.
+            current one where there is no script. The current one also stands in for an
+            installed package, whose place is nobody's project.
 
     Raises:
         ConfigError: ``[tool.turnout]`` in the project's ``pyproject.toml`` is wrong.
     """
     main = main_module()
-    if start is None:
-        start = main[1] if main is not None else Path.cwd()
-    start = start.resolve()
+    if start is None and main is not None:
+        start = main[1]
+    start = (Path.cwd() if start is None or _installed(start) else start).resolve()
     folder = start if start.is_dir() else start.parent
     root = next((up for up in (folder, *folder.parents) if _marked(up)), folder)
     table = _table(root / "pyproject.toml")
@@ -57,12 +58,11 @@ def main_module() -> tuple[str, Path] | None:
     if module is None or not isinstance(file, str):
         return None
     path = Path(file).absolute()
+    if _installed(path):
+        return None
     spec = getattr(module, "__spec__", None)
     if spec is not None:
-        name: str = spec.name
-        if name.partition(".")[0] == __name__.partition(".")[0]:
-            return None
-        return name, path
+        return spec.name, path
     if path.suffix != ".py" or not path.stem.isidentifier():
         return None
     return path.stem, path
@@ -109,6 +109,16 @@ def import_file(path: Path) -> ModuleType:
             f"that is {found or 'a built-in module'}; rename the file"
         )
     return module
+
+
+def _installed(path: Path) -> bool:
+    """Whether a file belongs to an installed package, or to turnout, and to no project."""
+    parts = path.parts
+    return (
+        "site-packages" in parts
+        or "dist-packages" in parts
+        or path.is_relative_to(Path(__file__).parents[1])
+    )
 
 
 def _marked(folder: Path) -> bool:
