@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -63,6 +64,11 @@ def run(
     """
     if not isinstance(workflow, Workflow):
         raise ConfigError(f"turnout.run takes a workflow, not {workflow!r}")
+    if os.environ.get("TURNOUT_WORKER"):
+        raise ConfigError(
+            f"turnout.run({workflow.name}) is called while a worker process imports the module it "
+            'stands in; put the call under `if __name__ == "__main__":`'
+        )
     composed = compose_plain(workflow, config, execution_environment, inputs)
     execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
     this: Run[R] = Run(execution.run_id, execution=execution)
