@@ -33,9 +33,12 @@ from turnout.worker.context import TaskContext, current
 if TYPE_CHECKING:
     from turnout.api import Run, get_run, run, runs
     from turnout.program import main
+    from turnout.storage.files import Directory, File
 
 __all__ = [
     "Cache",
+    "Directory",
+    "File",
     "Resources",
     "Run",
     "Secret",
@@ -61,6 +64,8 @@ __all__ = [
 # What plans and drives runs is loaded when it is asked for: a worker only needs the tasks, and
 # it starts three times as fast.
 _LATER = {
+    "Directory": "turnout.storage.files",
+    "File": "turnout.storage.files",
     "Run": "turnout.api",
     "get_run": "turnout.api",
     "main": "turnout.program",

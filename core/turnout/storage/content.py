@@ -31,6 +31,9 @@ def token(tokens: Tokens, value: Any, kind: type) -> str | None:
         return _standard(tokens, value, kind)
     if module.startswith("turnout.") and callable(getattr(value, "fn", None)):
         return tokens.token(value.fn)
+    own = getattr(kind, "__turnout_digest__", None)
+    if own is not None:
+        return f"artifact({tokens.kind(kind)},{own(value)})"
     text = _by_codec(value)
     if text is not None:
         return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,6 +86,64 @@ class Store:
             with contextlib.suppress(OSError):
                 os.unlink(partial)
             raise
+
+    def put(self, name: str, path: str) -> str:
+        """Copy a local file under a name that stands for its content; gives where it is.
+
+        A name that is there already is left as it is.
+
+        Raises:
+            OSError: the file cannot be read or the copy not be written.
+        """
+        if self.exists(name):
+            return self.locate(name)
+        if not self._local:
+            target = self._path(name)
+            with contextlib.suppress(NotImplementedError, PermissionError):
+                self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self._fs.put_file(path, target)
+            return self.locate(name)
+        import shutil
+
+        return self._placed(name, lambda partial: shutil.copyfile(path, partial))
+
+    def put_tree(self, name: str, path: str) -> str:
+        """Copy a local directory under a name that stands for its content; gives where it is.
+
+        Raises:
+            OSError: it cannot be read or the copy not be written.
+        """
+        target = self._path(name)
+        if self._local:
+            import shutil
+
+            if os.path.isdir(target):
+                return target
+            return self._placed(name, lambda partial: shutil.copytree(path, partial))
+        if not self._fs.isdir(target):
+            self._fs.put(path, target, recursive=True)
+        return self.locate(name)
+
+    def _placed(self, name: str, copy: Callable[[str], Any]) -> str:
+        target = self._path(name)
+        partial = f"{target}.{os.getpid()}.{os.urandom(4).hex()}{_TEMPORARY}"
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        try:
+            copy(partial)
+            try:
+                os.rename(partial, target)
+            except OSError:
+                if not os.path.exists(target):  # else another process was faster
+                    raise
+        finally:
+            if os.path.isdir(partial):
+                import shutil
+
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(partial)
+        return target
 
     def exists(self, name: str) -> bool:
         """Whether there are bytes of that name."""

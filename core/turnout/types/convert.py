@@ -137,7 +137,10 @@ def _instance(cls: Any) -> Convert:
     if issubclass(cls, enum.Enum):
         return _member(cls)
     if issubclass(cls, pathlib.PurePath):
-        return _path(cls)
+        return _path(cls, cls)
+    from_text = getattr(cls, "__turnout_from_text__", None)
+    if from_text is not None:
+        return _path(cls, from_text)
     if is_record(cls):
         return record(cls, checker(cls), converter)
     if is_dict_config(cls):
@@ -224,12 +227,12 @@ def _member(cls: type[enum.Enum]) -> Convert:
     return change
 
 
-def _path(cls: type[pathlib.PurePath]) -> Convert:
+def _path(cls: type[Any], make: Callable[[str], Any]) -> Convert:
     def change(value: Any) -> Any:
         if isinstance(value, cls):
             return value
-        if isinstance(value, str):
-            return cls(value)
+        if isinstance(value, (str, pathlib.PurePath)):
+            return make(str(value))
         raise Misfit(Found.of(value))
 
     return change

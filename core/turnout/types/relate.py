@@ -222,6 +222,8 @@ def _convertible(produced: type, wanted: type) -> bool:
     """Whether `turnout.types.convert` can make one from the other."""
     if wanted in TOWER:
         return any(issubclass(produced, kind) for kind in TOWER[wanted])
+    if issubclass(produced, (str, pathlib.PurePath)) and hasattr(wanted, "__turnout_from_text__"):
+        return True
     if issubclass(produced, str):
         return issubclass(wanted, enum.Enum | pathlib.PurePath)
     if issubclass(wanted, enum.Enum):

@@ -110,6 +110,13 @@ def run_call(
         finally:
             active.reset(token)
     seconds = time.perf_counter() - begin
+    if type(value) not in _SMALL:
+        from turnout.worker.capture import capture
+
+        try:
+            value = capture(value, call)
+        except Exception as error:
+            return _failed(error, call, begin, failed, key)
     digest = cached = ""
     kept: Kept | None = None
     small: Any = UNSET
