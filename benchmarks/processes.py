@@ -18,12 +18,14 @@ REPEATS = 5
 
 
 def measure(module: str, function: str) -> dict[str, float]:
-    """What ``benchmarks.MODULE.FUNCTION`` gives in a fresh process."""
+    """What ``benchmarks.MODULE.FUNCTION`` gives in a fresh process and a project of its own."""
     with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "benchmarks", Path(folder) / "benchmarks")
+        (Path(folder) / ".turnout").mkdir()
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.measure", module, function],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": _python_path()},
+            env=_environment(folder),
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -69,21 +71,33 @@ def whole(arguments: dict[str, list[str]], folder: Path) -> dict[str, Process]:
 
 def startup_folder(parent: Path) -> Path:
     """A copy of the scripts of ``benchmarks/startup``, a project of its own."""
-    return Path(shutil.copytree(ROOT / "benchmarks" / "startup", parent / "startup"))
+    folder = Path(shutil.copytree(ROOT / "benchmarks" / "startup", parent / "startup"))
+    (folder / ".turnout").mkdir()
+    return folder
 
 
 def _one(arguments: list[str], folder: Path) -> Process:
-    start = perf_counter()
-    process = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} ended with status {process.returncode}")
+    with tempfile.TemporaryFile("w+") as said:
+        start = perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise RuntimeError(f"{' '.join(arguments)} ended with status {status}:\n{said.read()}")
     unit = 1 if sys.platform == "darwin" else 1024
     return Process(seconds, usage.ru_maxrss * unit / 1e6)
 
 
-def _python_path() -> str:
+def _environment(*paths: str) -> dict[str, str]:
+    """This process's variables, for a process in another directory."""
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return os.pathsep.join([str(ROOT), *(str(Path(p).resolve()) for p in inherited if p)])
+    paths += tuple(str(Path(path).resolve()) for path in inherited if path)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
