@@ -110,7 +110,8 @@ class Execution:
                 graph=dumps(plan.graph),
             ),
             self._project.root,
-            self.store if self.store != os.fspath(self.home) else "",
+            store=self.store if self.store != os.fspath(self.home) else "",
+            keep=self.info.keep in ("auto", "all"),
         )
         engine = Engine(plan, self.info, self._open, self.watch, recorder.ended)
         self._engine = engine
@@ -151,7 +152,7 @@ class Execution:
         """The workflow's result, kept under the empty node name."""
         from turnout.errors import EncodeError
 
-        if self.info.keep == "none" or self.records is None:
+        if self.info.keep not in ("auto", "all") or self.records is None:
             return
         from turnout.worker.keeping import SMALL_BYTES, size_of
 

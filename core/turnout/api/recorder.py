@@ -30,12 +30,22 @@ class Recorder:
         run: the run's first record.
         root: the project, whose git state is recorded.
         store: where the workers put large results, if not beside the records.
+        keep: whether results that need no file are recorded.
     """
 
-    def __init__(self, records: Records, run: RunRecord, root: Path, store: str = "") -> None:
+    def __init__(
+        self,
+        records: Records,
+        run: RunRecord,
+        root: Path,
+        *,
+        store: str = "",
+        keep: bool = True,
+    ) -> None:
         self.records = records
         self.run_id = run.id
         self._store = store
+        self._keep = keep
         self._jobs: list[Job] = []
         self._written = time.perf_counter()
         self._git = _git(root)
@@ -54,7 +64,8 @@ class Recorder:
         """Write what has been gathered."""
         jobs, self._jobs = self._jobs, []
         if jobs:
-            self.records.nodes(self.run_id, [row_of(self.run_id, job, self._store) for job in jobs])
+            run_id, store, keep = self.run_id, self._store, self._keep
+            self.records.nodes(run_id, [row_of(run_id, job, store, keep) for job in jobs])
         self._written = time.perf_counter()
 
     def finish(self, status: str, error: BaseException | None, url: str | None = None) -> None:
@@ -70,8 +81,15 @@ class Recorder:
         )
 
 
-def row_of(run_id: str, job: Job, store: str = "") -> NodeRow:
-    """The record of a job; ``store`` says where its result is, if not beside the records."""
+def row_of(run_id: str, job: Job, store: str = "", keep: bool = False) -> NodeRow:
+    """The record of a job.
+
+    Args:
+        run_id: the run.
+        job: the job.
+        store: where its result is, if not beside the records.
+        keep: whether a result that needs no file goes into the record.
+    """
     summary = job.summary
     spec = job.step.spec
     done = job.state is State.DONE
@@ -87,7 +105,7 @@ def row_of(run_id: str, job: Job, store: str = "") -> NodeRow:
             codec, payload, artifact = summary.kept
             if artifact is not None and store:
                 artifact = f"{store}#{artifact}"
-        elif summary.small is not UNSET:
+        elif keep and summary.small is not UNSET:
             codec, payload = _plain(summary.small)
     return NodeRow(
         run_id,

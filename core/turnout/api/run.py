@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -94,7 +95,7 @@ class Run(Generic[R]):
                 f"run {self.id} {record.status}" + (f": {record.error}" if record.error else ""),
                 run=self,
             )
-        return self._kept("")  # type: ignore[no-any-return]
+        return self._open_records().kept(self.id, "")  # type: ignore[no-any-return]
 
     @property
     def nodes(self) -> list[NodeInfo]:
@@ -117,12 +118,26 @@ class Run(Generic[R]):
         ]
 
     def output(self, node: str) -> Any:
-        """The result of one node, if the run has kept it.
+        """The result of one node, if the run or the cache has kept it; a list for a map.
 
         Raises:
             ConfigError: there is no such node, or its result was not kept.
         """
-        return self._kept(node)
+        records = self._open_records()
+        rows = {row.node: row for row in records.node_rows(self.id)}
+        items = [name for name in rows if name.startswith(f"{node}[") and name.endswith("]")]
+        if items and (node not in rows or rows[node].codec is None):
+            count = sum("[" not in name[len(node) + 1 :] for name in items)
+            return [self.output(f"{node}[{index}]") for index in range(count)]
+        row = rows.get(node)
+        if row is not None and row.cached and row.codec is None:
+            from turnout.storage.cache import ResultCache
+            from turnout.storage.store import Store
+
+            hit = ResultCache(Store(self._store(records)), "use").load(row.key)
+            if hit is not None:
+                return hit.value
+        return records.kept(self.id, node)
 
     def wait(self, timeout: float | None = None) -> Run[R]:
         """Wait until the run has ended.
@@ -162,11 +177,19 @@ class Run(Generic[R]):
         assert self._records is not None
         return self._records.find(self.id)
 
-    def _kept(self, node: str) -> Any:
+    def _open_records(self) -> Records:
         records = self._records if self._execution is None else self._execution.records
         if records is None:
-            raise TurnoutError("a plain call keeps no results; use turnout.run")
-        return records.kept(self.id, node)
+            raise TurnoutError(f"run {self.id} has not started yet")
+        return records
+
+    def _store(self, records: Records) -> str:
+        """Where the run kept large and cached results."""
+        if self._execution is not None:
+            return self._execution.store
+        config = records.find(self.id).config or {}
+        named = config.get("execution_environment", {}).get("store")
+        return str(named or os.path.dirname(records.path))
 
     def _wait_for_record(self, timeout: float | None) -> None:
         import time

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import turnout
+from turnout import map_task, task, workflow
+from turnout.errors import ConfigError
+
+
+@task(cache=True)
+def table(n: int) -> list[int]:
+    return list(range(n))
+
+
+@task
+def double(x: int) -> int:
+    return 2 * x
+
+
+@task
+def blob(n: int) -> bytes:
+    return b"x" * n
+
+
+@workflow
+def pipeline(n: int) -> list[int]:
+    blob(3_000_000)
+    return map_task(double)(x=table(n))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_outputs_of_nodes_come_from_the_record_the_cache_and_the_items_of_maps(
+    project: Path,
+) -> None:
+    settings = {"store": str(project / "store")}
+    for _ in range(2):
+        run = turnout.run(pipeline, n=3, execution_environment=settings)
+        assert run.output("table") == [0, 1, 2]
+        assert run.output("double") == [0, 2, 4]
+        assert run.output("double[1]") == 2
+        with pytest.raises(ConfigError, match=r"'blob' .* not kept.*keep=all"):
+            run.output("blob")
+        with pytest.raises(ConfigError, match="no node 'trable'"):
+            run.output("trable")
+
+
+def test_keep_all_keeps_large_results_in_the_store(project: Path) -> None:
+    settings = {"store": str(project / "store"), "keep": "all"}
+    run = turnout.run(pipeline, n=3, execution_environment=settings)
+    assert len(run.output("blob")) == 3_000_000
+    assert list((project / "store" / "artifacts").rglob("*"))
+
+
+def test_keep_none_keeps_nothing(project: Path) -> None:
+    settings = {"store": str(project / "store"), "keep": "none"}
+    run = turnout.run(pipeline, n=3, execution_environment=settings)
+    assert run.outputs == [0, 2, 4]
+    with pytest.raises(ConfigError, match="not kept"):
+        run.output("double")
