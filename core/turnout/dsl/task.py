@@ -10,10 +10,10 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from turnout.dsl import trace as tracing
 from turnout.dsl.frames import location
-from turnout.dsl.trace import ANY
+from turnout.dsl.fields import output_fields
 from turnout.errors import GraphError
 from turnout.graph import Cache, Param, Resources, Secret, TaskKey, TaskOptions, TaskSpec
-from turnout.graph.refs import ref_of
+from turnout.graph.refs import ref_of, resolve
 from turnout.types import hints, show
 
 P = ParamSpec("P")
@@ -34,6 +34,8 @@ class Task(Generic[P, R]):
         node_options: what `with_options` laid over them.
         dynamic: whether the body builds a graph at run time.
         is_async: whether the function is a coroutine function.
+        positional_only: parameters that can only be given by position.
+        plain: the task without what `with_options` laid over it.
         signature: the function's signature.
 
     >>> @task
@@ -55,11 +57,11 @@ class Task(Generic[P, R]):
             raise TypeError(f"{fn.name!r} is a task already")
         if not callable(fn) or inspect.isclass(fn):
             raise TypeError(f"@task takes a function, not {fn!r}")
+        # First, for a function's own attributes must not stand in for those of the task.
+        functools.update_wrapper(self, fn)
         self.fn = fn
-        self.name = name or getattr(fn, "__name__", type(fn).__name__)
-        if self.name == "<lambda>":
-            self.name = "lambda"
-        _check_name(self.name)
+        self.name: str = name or getattr(fn, "__name__", type(fn).__name__).strip("<>")
+        check_name(self.name)
         self.key = TaskKey(ref_of(fn))
         self.options = options
         self.node_options: TaskOptions | None = None
@@ -68,7 +70,11 @@ class Task(Generic[P, R]):
         self.signature = inspect.signature(fn)
         self.plain = self
         self._spec: TaskSpec | None = None
-        functools.update_wrapper(self, fn)
+        if dynamic and self.is_async:
+            raise TypeError(
+                f"@dynamic {self.name!r} is an async def; its body builds a graph and waits for "
+                "nothing, so write def"
+            )
         parameters = self.signature.parameters.values()
         for parameter in parameters:
             if parameter.kind is _KINDS.VAR_POSITIONAL:
@@ -81,6 +87,7 @@ class Task(Generic[P, R]):
             for p in parameters
             if p.kind in (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)
         )
+        self._by_position = frozenset(self._positional)
         self.positional_only = tuple(p.name for p in parameters if p.kind is _KINDS.POSITIONAL_ONLY)
         self._accepts = frozenset(p.name for p in parameters if p.kind is not _KINDS.VAR_KEYWORD)
         self._required = frozenset(
@@ -91,17 +98,12 @@ class Task(Generic[P, R]):
     @functools.cached_property
     def annotations(self) -> dict[str, Any]:
         """Parameter name to annotation; those without one are left out."""
-        found = hints(self.fn)
-        return {
-            name: _annotation(found[name])
-            for name in self.signature.parameters
-            if name in found and found[name] is not ANY
-        }
+        return annotations_of(self.fn, self.signature)
 
     @functools.cached_property
     def returns(self) -> Any:
         """The return annotation, ``Any`` if there is none."""
-        return _annotation(hints(self.fn).get("return", ANY))
+        return annotation(hints(self.fn).get("return", Any))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         trace = tracing.current()
@@ -111,6 +113,14 @@ class Task(Generic[P, R]):
             return cast("R", plain_run(self, args, kwargs))
         return cast("R", self.fn(*args, **kwargs))
 
+    def call(self, given: Mapping[str, Any]) -> Any:
+        """Call the function with arguments by name; a coroutine function's coroutine is given."""
+        if not self.positional_only:
+            return self.fn(**given)
+        rest = dict(given)
+        first = [rest.pop(name) for name in self.positional_only if name in rest]
+        return self.fn(*first, **rest)
+
     def arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Iterable[tuple[str, Any]]:
@@ -119,22 +129,30 @@ class Task(Generic[P, R]):
         Raises:
             GraphError: they do not fit the signature.
         """
+        names = self._positional
         count = len(args)
-        if count <= len(self._positional):
-            given = dict(zip(self._positional, args, strict=False))
-            if kwargs:
-                given.update(kwargs)
+        if not kwargs and count == len(names) and self._required <= self._by_position:
+            return zip(names, args, strict=True)
+        if count <= len(names):
+            given = dict(zip(names, args, strict=False))
+            given.update(kwargs)
             if (
                 len(given) == count + len(kwargs)
                 and self._required <= given.keys()
                 and (self._takes_more or given.keys() <= self._accepts)
+                and not (self.positional_only and kwargs.keys() & set(self.positional_only))
             ):
                 return given.items()
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise GraphError(f"task {self.name!r}: {error}", location=location(2)) from None
-        raise GraphError(f"task {self.name!r}: wrong arguments", location=location(2))
+            problem = str(error)
+        else:
+            problem = "its positional-only parameters cannot be keywords too"
+        raise GraphError(
+            f"task {self.name!r}: {problem}; it is {self.name}{_spelt(self.signature)}",
+            location=location(),
+        )
 
     def with_options(
         self,
@@ -152,56 +170,60 @@ class Task(Generic[P, R]):
         options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Task[P, R]:
         """The same task with options laid over for the nodes it makes; see `task`."""
-        said = _options(
-            cache, retries, timeout, resources, image, env_vars, secrets, interruptible,
-            execution_environment, report, options,
-        )  # fmt: skip
+        said = TaskOptions(
+            cache=cache,
+            retries=retries,
+            timeout=cast("float | None", timeout),
+            resources=resources,
+            image=image,
+            env_vars=env_vars,
+            secrets=cast("tuple[Secret, ...] | None", secrets),
+            interruptible=interruptible,
+            execution_environment=execution_environment,
+            report=report,
+            options=options,
+        )
         other: Task[P, R] = Task.__new__(Task)
         other.__dict__.update(self.__dict__)
-        other.node_options = (self.node_options or _NO_OPTIONS).merged(said)
+        other.node_options = (self.node_options or _NO_OPTIONS).merged(said.named())
         return other
+
+    def same_as(self, other: Task[..., Any]) -> bool:
+        """Whether two tasks are one to a graph: the options of nodes do not count."""
+        return self.plain is other.plain or (
+            self.fn is other.fn
+            and self.name == other.name
+            and self.dynamic == other.dynamic
+            and self.options == other.options
+        )
+
+    @functools.cached_property
+    def importable(self) -> bool:
+        """Whether importing the function's name gives this task, so that workers can."""
+        ref = ref_of(self.fn)
+        if ref.startswith("__main__:"):
+            return False  # a notebook or prompt; each process has another __main__
+        try:
+            found = resolve(ref)
+        except Exception:  # an import runs the user's code
+            return False
+        return isinstance(found, Task) and found.fn is self.fn
 
     def spec(self, key: TaskKey) -> TaskSpec:
         """The task as a graph knows it."""
         if self._spec is None or self._spec.key != key:
-            self._spec = self._make_spec(key)
+            self._spec = TaskSpec(
+                key=key,
+                name=self.name,
+                ref=ref_of(self.fn),
+                importable=self.importable,
+                params=params_of(self.signature, self.annotations),
+                returns="" if self.returns is Any else show(self.returns),
+                fields=tuple(map(str, output_fields(self.returns) or ())),
+                options=self.options.named(),
+                dynamic=self.dynamic,
+            )
         return self._spec
-
-    def _make_spec(self, key: TaskKey) -> TaskSpec:
-        from turnout.dsl.promise import output_fields
-
-        fields = output_fields(self.returns) or {}
-        options = self.options
-        if isinstance(options.cache, Cache) and options.cache.depends:
-            import dataclasses
-
-            named = tuple(
-                item if isinstance(item, str) else ref_of(item) for item in options.cache.depends
-            )
-            options = dataclasses.replace(
-                options, cache=dataclasses.replace(options.cache, depends=named)
-            )
-        return TaskSpec(
-            key=key,
-            name=self.name,
-            ref=ref_of(self.fn),
-            importable=self._found_by_name(),
-            params=params_of(self.signature, self.annotations),
-            returns="" if self.returns is ANY else show(self.returns),
-            fields=tuple(str(name) for name in fields),
-            options=options,
-            dynamic=self.dynamic,
-        )
-
-    def _found_by_name(self) -> bool:
-        """Whether importing the function's name gives this task, so that workers can."""
-        from turnout.graph.refs import resolve
-
-        try:
-            found = resolve(ref_of(self.fn))
-        except Exception:
-            return False
-        return getattr(found, "fn", None) is self.fn
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
@@ -212,15 +234,14 @@ class Task(Generic[P, R]):
         return f"<task {self.name}>"
 
     def __reduce__(self) -> Any:
-        if self.node_options is None and self.spec(self.key).importable:
-            return (_by_name, (ref_of(self.fn),))
+        if self.importable and self.same_as(resolve(self.key)):
+            return (_by_name, (str(self.key), self.node_options))
         return (_rebuilt, (self.fn, self.name, self.options, self.dynamic, self.node_options))
 
 
-def _by_name(ref: str) -> Any:
-    from turnout.graph.refs import resolve
-
-    return resolve(ref)
+def _by_name(ref: str, node_options: TaskOptions | None) -> Task[..., Any]:
+    task: Task[..., Any] = resolve(ref)
+    return _with_node_options(task, node_options)
 
 
 def _rebuilt(
@@ -231,8 +252,21 @@ def _rebuilt(
     node_options: TaskOptions | None,
 ) -> Task[..., Any]:
     task: Task[..., Any] = Task(fn, name=name, options=options, dynamic=dynamic)
-    task.node_options = node_options
-    return task
+    return _with_node_options(task, node_options)
+
+
+def _with_node_options(task: Task[..., Any], options: TaskOptions | None) -> Task[..., Any]:
+    if options is None:
+        return task
+    other = task.with_options()
+    other.node_options = options
+    return other
+
+
+def _spelt(signature: inspect.Signature) -> str:
+    """A signature without its annotations."""
+    parameters = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=parameters, return_annotation=signature.empty))
 
 
 def params_of(
@@ -250,43 +284,31 @@ def params_of(
     )
 
 
-def _annotation(annotation: Any) -> Any:
-    return type(None) if annotation is None else annotation
+def annotations_of(fn: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
+    """Parameter name to annotation; those without one are left out, and so is ``**kwargs``."""
+    found = hints(fn)
+    return {
+        name: annotation(found[name])
+        for name, parameter in signature.parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD and found.get(name, Any) is not Any
+    }
 
 
-def _check_name(name: str) -> None:
+def annotation(said: Any) -> Any:
+    """An annotation as it is compared: ``None`` is its own type."""
+    return type(None) if said is None else said
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that config keys and node ids cannot spell.
+
+    Raises:
+        ValueError: it is no identifier, dashes aside.
+    """
     if not name.replace("-", "_").isidentifier():
         raise ValueError(
             f"a name is made of letters, digits, '_' and '-', and starts with a letter; not {name!r}"
         )
-
-
-def _options(
-    cache: bool | Cache | None,
-    retries: int | None,
-    timeout: float | str | timedelta | None,
-    resources: Resources | None,
-    image: str | None,
-    env_vars: Mapping[str, str] | None,
-    secrets: Iterable[Secret | str] | None,
-    interruptible: bool | None,
-    execution_environment: str | None,
-    report: bool | None,
-    options: Mapping[str, Mapping[str, Any]] | None,
-) -> TaskOptions:
-    return TaskOptions(
-        cache=cache,
-        retries=retries,
-        timeout=cast("float | None", timeout),
-        resources=resources,
-        image=image,
-        env_vars=env_vars,
-        secrets=cast("tuple[Secret, ...] | None", None if secrets is None else tuple(secrets)),
-        interruptible=interruptible,
-        execution_environment=execution_environment,
-        report=report,
-        options=options,
-    )
 
 
 def plain_run(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -400,9 +422,6 @@ class _Decorator:
 def _decorate(fn: Callable[..., Any] | None, said: Mapping[str, Any], *, dynamic: bool) -> Any:
     if fn is None:
         return _Decorator(said, dynamic)
-    rest = dict(said)
-    name = rest.pop("name", None)
-    if isinstance(rest.get("secrets"), Iterable):
-        rest["secrets"] = tuple(rest["secrets"])
-    return Task(fn, name=name, options=TaskOptions(**rest), dynamic=dynamic)
-
+    name = said.get("name")
+    options = {key: value for key, value in said.items() if key != "name"}
+    return Task(fn, name=name, options=TaskOptions(**options), dynamic=dynamic)
