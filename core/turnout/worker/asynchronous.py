@@ -18,20 +18,30 @@ _aside: ThreadPoolExecutor | None = None
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The result of a coroutine.
 
-    The thread keeps its event loop for the next call. Where a loop is running in this thread,
-    as in a notebook, the coroutine runs in a thread beside it.
+    The main thread keeps its event loop for the next call; other threads do not, for nobody
+    would close it when they end. Where a loop is running in this thread, as in a notebook, the
+    coroutine runs in a thread beside it.
     """
     import asyncio
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return _runner().run(coroutine, context=copy_context())
+        if threading.current_thread() is threading.main_thread():
+            return _runner().run(coroutine, context=copy_context())
+        return _once(coroutine)
     global _aside
     if _aside is None:
         _aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="turnout-async")
     context = copy_context()
-    return _aside.submit(context.run, lambda: _runner().run(coroutine)).result()
+    return _aside.submit(context.run, _once, coroutine).result()
+
+
+def _once(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    import asyncio
+
+    with asyncio.Runner() as runner:
+        return runner.run(coroutine, context=copy_context())
 
 
 def _runner() -> asyncio.Runner:
