@@ -6,10 +6,8 @@ so that a task behaves the same in this process, in a container and on a cluster
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from turnout.backend.call import UNSET, Attempt, Call, Kept, Status, Summary
@@ -17,6 +15,7 @@ from turnout.errors import NonRetryable, TurnoutError, TypeMismatch
 from turnout.types import checker, show
 from turnout.worker.arguments import arguments
 from turnout.worker.context import active
+from turnout.worker.wrapping import surroundings, wraps_calls
 
 if TYPE_CHECKING:
     from turnout.dsl import Task
@@ -25,6 +24,8 @@ _SMALL = frozenset({bool, int, float, type(None), str})
 _SMALL_TEXT = 4096
 # One clock for when and how long: it never goes backwards, and is read half as often.
 _EPOCH = time.time() - time.perf_counter()
+
+Tell = Callable[[int, Sequence[Attempt]], None]
 
 
 class Outcome(NamedTuple):
@@ -48,7 +49,7 @@ def run_call(
     values: Sequence[Any],
     task: Task[..., Any],
     digests: Sequence[str] = (),
-    on_attempt: Callable[[int, Sequence[Attempt]], None] | None = None,
+    on_attempt: Tell | None = None,
 ) -> Outcome:
     """Run a call to its end, with all its attempts.
 
@@ -64,89 +65,86 @@ def run_call(
         KeyboardInterrupt, SystemExit: the user's interrupt is not a failure of the task.
     """
     begin = time.perf_counter()
-    metrics: dict[str, float] = {}
-    failed: list[Attempt] = []
     key = ""
-    if call.version:
-        from turnout.worker import caching
-
-        try:
-            key = caching.key_of(call, values, task, digests)
-            hit = caching.load(call, key)
-        except Exception as error:
-            return _failed(error, call, begin, failed, key)
-        if hit is not None:
-            summary = Summary(
-                seconds=time.perf_counter() - begin,
-                started=begin + _EPOCH,
-                cached="hit",
-                key=key,
-                digest=hit.digest,
-            )
-            return Outcome(Status.DONE, hit.value, None, summary)
-    attempt = call.attempt
-    attempt_begin = begin
-    last = 1 + (call.options.retries or 0)
-    while True:
-        if on_attempt is not None:
-            on_attempt(attempt, failed)
-        token = active.set((call, attempt, metrics))
-        try:
-            kwargs = arguments(call, values, task)
-            if call.run.env_vars or call.options.env_vars or _wrappers():
-                with _surroundings(call):
-                    value = _invoke(task, kwargs, call)
-            else:
-                value = _invoke(task, kwargs, call)
-            break
-        except Exception as error:
-            again = attempt < last and not isinstance(error, NonRetryable)
-            now = time.perf_counter()
-            failed.append(Attempt(attempt, error, now - attempt_begin, again))
-            attempt_begin = now
-            if not again:
-                return _failed(error, call, begin, failed, key, values, task)
-            attempt += 1
-        finally:
-            active.reset(token)
-    seconds = time.perf_counter() - begin
-    if type(value) not in _SMALL:
-        from turnout.worker.capture import capture
-
-        try:
-            value = capture(value, call)
-        except Exception as error:
-            return _failed(error, call, begin, failed, key)
-    digest = cached = ""
-    kept: Kept | None = None
-    small: Any = UNSET
+    attempts: list[Attempt] = []
+    metrics: dict[str, float] = {}
     try:
-        if key:
+        if call.version:
             from turnout.worker import caching
 
-            digest, cached = caching.save(call, key, value)
+            key = caching.key_of(call, values, task, digests)
+            hit = caching.load(call, key)
+            if hit is not None:
+                seconds = time.perf_counter() - begin
+                summary = Summary(
+                    seconds, begin + _EPOCH, cached="hit", key=key, digest=hit.digest
+                )
+                return Outcome(Status.DONE, hit.value, None, summary)
+        value = _attempted(call, values, task, attempts, metrics, on_attempt)
+        seconds = time.perf_counter() - begin
+        small, digest, cached, kept = UNSET, "", "", None
         if type(value) in _SMALL and (type(value) is not str or len(value) < _SMALL_TEXT):
             small = value
-        elif call.run.keep != "none" and not cached and not task.dynamic:
-            from turnout.worker.keeping import keep
-
-            kept = keep(call, value, seconds)
+            if key:
+                digest, cached = caching.save(call, key, value)
+        elif not task.dynamic:
+            value, digest, cached, kept = _settled(call, key, value, seconds)
     except Exception as error:
-        return _failed(error, call, begin, failed, key)
-    summary = Summary(
-        seconds,
-        begin + _EPOCH,
-        small,
-        tuple(failed),
-        cached,
-        key,
-        digest,
+        return _failed(call, error, begin, attempts, key)
+    return Outcome(
+        Status.DONE,
+        value,
         None,
-        kept,
-        task.dynamic,
-        tuple(metrics.items()),
+        Summary(
+            seconds,
+            begin + _EPOCH,
+            small,
+            tuple(attempts),
+            cached,
+            key,
+            digest,
+            None,
+            kept,
+            task.dynamic,
+            tuple(metrics.items()),
+        ),
     )
-    return Outcome(Status.DONE, value, None, summary)
+
+
+def _attempted(
+    call: Call,
+    values: Sequence[Any],
+    task: Task[..., Any],
+    attempts: list[Attempt],
+    metrics: dict[str, float],
+    on_attempt: Tell | None,
+) -> Any:
+    """The task's result; failed attempts are noted, and repeated as often as it may be."""
+    options = call.options
+    last = 1 + (options.retries or 0)
+    number = call.attempt
+    wrapped = call.run.env_vars or options.env_vars or wraps_calls()
+    while True:
+        if on_attempt is not None:
+            on_attempt(number, attempts)
+        begin = time.perf_counter()
+        token = active.set((call, number, metrics))
+        kwargs: dict[str, Any] | None = None
+        try:
+            kwargs = arguments(call, values, task)
+            if wrapped:
+                with surroundings(call):
+                    return _invoke(task, kwargs, call)
+            return _invoke(task, kwargs, call)
+        except Exception as error:
+            again = number < last and not isinstance(error, NonRetryable)
+            attempts.append(Attempt(number, error, time.perf_counter() - begin, again))
+            if not again:
+                _describe(error, call, kwargs)
+                raise
+            number += 1
+        finally:
+            active.reset(token)
 
 
 def _invoke(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Any:
@@ -155,8 +153,9 @@ def _invoke(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Any:
 
         return expand(task, kwargs, call)
     if task.positional_only:
-        first = [kwargs.pop(name) for name in task.positional_only if name in kwargs]
-        value = task.fn(*first, **kwargs)
+        rest = dict(kwargs)
+        first = [rest.pop(name) for name in task.positional_only if name in rest]
+        value = task.fn(*first, **rest)
     else:
         value = task.fn(**kwargs)
     if task.is_async:
@@ -180,82 +179,45 @@ def result_checker(task: Task[..., Any]) -> Callable[[Any], str | None] | None:
         return made
 
 
-_hooks: Any = None
+def _settled(
+    call: Call, key: str, value: Any, seconds: float
+) -> tuple[Any, str, str, Kept | None]:
+    """A result captured, cached and kept, as the call wants it: the value, its digest, what the
+    cache did, and where it was kept."""
+    from turnout.worker.capture import capture
+
+    value = capture(value, call)
+    if key:
+        from turnout.worker import caching
+
+        digest, cached = caching.save(call, key, value)
+        if cached:
+            return value, digest, cached, None
+    else:
+        digest = cached = ""
+    if call.run.keep == "none":
+        return value, digest, cached, None
+    from turnout.worker.keeping import keep
+
+    return value, digest, cached, keep(call, value, seconds)
 
 
-def _wrappers() -> bool:
-    """Whether any plugin wraps calls; looked up once per process."""
-    global _hooks
-    if _hooks is None:
-        from turnout.backend.registry import registry
+def _describe(error: Exception, call: Call, kwargs: dict[str, Any] | None) -> None:
+    """Tell on a user's exception which node it came from, and what kind of inputs it had."""
+    if isinstance(error, TurnoutError) and not isinstance(error, TypeMismatch):
+        return
+    from turnout.worker.describe import describe
 
-        hook = registry().manager.hook.turnout_wrap_call
-        _hooks = hook if hook.get_hookimpls() else False
-    return _hooks is not False
-
-
-def wraps_calls() -> bool:
-    """Whether any plugin wraps calls."""
-    return _wrappers()
-
-
-def no_wrappers() -> None:
-    """Take it that no plugin wraps calls: a worker was told so, and need not look for plugins."""
-    global _hooks
-    _hooks = False
-
-
-def forget_hooks() -> None:
-    """Look the wrapping hooks up again; for tests that change the registry."""
-    global _hooks
-    _hooks = None
-
-
-@contextmanager
-def _surroundings(call: Call) -> Iterator[None]:
-    """The environment variables of the call and the plugins' wrappers around an attempt."""
-    wanted = {**dict(call.run.env_vars), **(call.options.env_vars or {})}
-    before = {name: os.environ.get(name) for name in wanted}
-    try:
-        os.environ.update({name: str(value) for name, value in wanted.items()})
-        with ExitStack() as stack:
-            if _wrappers():
-                for wrapper in reversed(_hooks(call=call)):
-                    stack.enter_context(wrapper)
-            yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    inputs = {name: describe(value) for name, value in (kwargs or {}).items()}
+    error.__turnout__ = {"node": call.id, "inputs": inputs}  # type: ignore[attr-defined]
 
 
 def _failed(
-    error: Exception,
-    call: Call,
-    begin: float,
-    failed: list[Attempt],
-    key: str,
-    values: Sequence[Any] = (),
-    task: Task[..., Any] | None = None,
+    call: Call, error: Exception, begin: float, attempts: list[Attempt], key: str
 ) -> Outcome:
-    if not failed:
-        failed = [Attempt(call.attempt, error, time.perf_counter() - begin, False)]
-    if not isinstance(error, TurnoutError) or isinstance(error, TypeMismatch):
-        inputs = {}
-        if task is not None and values:
-            from turnout.worker.describe import describe
-
-            try:
-                inputs = {n: describe(v) for n, v in arguments(call, values, task).items()}
-            except Exception:
-                inputs = {}
-        error.__turnout__ = {"node": call.id, "inputs": inputs}  # type: ignore[attr-defined]
-    summary = Summary(
-        seconds=time.perf_counter() - begin,
-        started=begin + _EPOCH,
-        attempts=tuple(failed),
-        key=key,
-    )
+    seconds = time.perf_counter() - begin
+    if not attempts or attempts[-1].error is not error:
+        # It failed before or after the task itself, as where its result cannot be stored.
+        attempts.append(Attempt(call.attempt + len(attempts), error, seconds, False))
+    summary = Summary(seconds, begin + _EPOCH, attempts=tuple(attempts), key=key)
     return Outcome(Status.FAILED, None, error, summary)

@@ -1,0 +1,56 @@
+"""What surrounds an attempt: environment variables, and the plugins that wrap calls."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from turnout.backend.call import Call
+
+_hook: Any = None
+
+
+def wraps_calls() -> bool:
+    """Whether any plugin wraps calls; looked up once per process."""
+    global _hook
+    if _hook is None:
+        from turnout.backend.registry import registry
+
+        hook = registry().manager.hook.turnout_wrap_call
+        _hook = hook if hook.get_hookimpls() else False
+    return _hook is not False
+
+
+def no_wrappers() -> None:
+    """Take it that no plugin wraps calls: a worker was told so, and need not look for plugins."""
+    global _hook
+    _hook = False
+
+
+def forget_hooks() -> None:
+    """Look the wrapping hooks up again; for tests that change the registry."""
+    global _hook
+    _hook = None
+
+
+@contextmanager
+def surroundings(call: Call) -> Iterator[None]:
+    """The environment variables of the call, and the plugins' wrappers, around an attempt."""
+    wanted = {**dict(call.run.env_vars), **(call.options.env_vars or {})}
+    before = {name: os.environ.get(name) for name in wanted}
+    try:
+        os.environ.update({name: str(value) for name, value in wanted.items()})
+        with ExitStack() as stack:
+            if wraps_calls():
+                # pluggy asks the plugin registered last first; it is to be the innermost.
+                for wrapper in reversed(_hook(call=call)):
+                    stack.enter_context(wrapper)
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
