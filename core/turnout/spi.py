@@ -36,10 +36,14 @@ from turnout.backend.capability import (
     unsupported,
 )
 from turnout.backend.hooks import API_VERSION, NodeEvent, RunEvent, hookimpl
+from turnout.errors import EncodeError, PluginError, TaskTimeout, WorkerLost
 from turnout.graph import Graph, Resources, TaskOptions, TaskSpec
 from turnout.storage.codecs import Codec
+from turnout.worker.child import Child, end
 from turnout.worker.inline import InlineExecutor, Ref
+from turnout.worker.payload import Payload
 from turnout.worker.run import Outcome, run_call
+from turnout.worker.wire import Began, Ended, Message, Parcel, Sender, read, variables
 
 __all__ = [
     "API_VERSION",
@@ -48,11 +52,15 @@ __all__ = [
     "UNSET",
     "Attempt",
     "Backend",
+    "Began",
     "Call",
     "Capability",
+    "Child",
     "Codec",
     "CompilerBackend",
     "Completion",
+    "EncodeError",
+    "Ended",
     "EnvironmentConfig",
     "Executor",
     "ExecutorBackend",
@@ -61,24 +69,34 @@ __all__ = [
     "InlineExecutor",
     "Kept",
     "Level",
+    "Message",
     "NodeEvent",
     "Observation",
     "Outcome",
+    "Parcel",
+    "Payload",
+    "PluginError",
     "Project",
     "Ref",
     "Resources",
     "RunEvent",
     "RunInfo",
+    "Sender",
     "Session",
     "Status",
     "Submission",
     "Summary",
     "TaskOptions",
     "TaskSpec",
+    "TaskTimeout",
     "Ticket",
+    "WorkerLost",
     "advisory",
     "emulated",
+    "end",
     "hookimpl",
+    "read",
     "run_call",
     "unsupported",
+    "variables",
 ]

@@ -71,7 +71,13 @@ class LocalBackend(spi.ExecutorBackend):
         return problems
 
     def open(self, session: spi.Session) -> spi.Executor:
-        return spi.InlineExecutor(session.tasks)
+        from turnout_local.inprocess import LocalExecutor
+        from turnout_local.pool import PoolExecutor
+
+        config = session.config
+        if config.workers is None:
+            return LocalExecutor(session)
+        return PoolExecutor(session, config.workers, config.gpus)
 
 
 @spi.hookimpl

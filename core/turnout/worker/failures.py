@@ -1,0 +1,114 @@
+"""Exceptions on their way to another process, with what pickling loses: frames and causes."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from turnout.errors import RemoteError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+Packed: TypeAlias = tuple[Any, ...]
+
+_DEPTH = 8
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def pack(error: BaseException, depth: int = _DEPTH) -> Packed:
+    """An exception as plain values."""
+    import traceback
+
+    kind = type(error)
+    frames = _frames(error.__traceback__)
+    told = traceback.TracebackException.from_exception(error)
+    told.stack = traceback.StackSummary.from_list(
+        [traceback.FrameSummary(file, line, name) for file, line, name in frames]
+    )
+    cause = error.__cause__
+    context = None if error.__suppress_context__ else error.__context__
+    return (
+        _pickled(error),
+        f"{kind.__module__}.{kind.__qualname__}",
+        str(error),
+        frames,
+        "".join(told.format()),
+        getattr(error, "__turnout__", None),
+        pack(cause, depth - 1) if cause is not None and depth else None,
+        pack(context, depth - 1) if context is not None and cause is None and depth else None,
+        error.__suppress_context__,
+    )
+
+
+def unpack(packed: Packed) -> BaseException:
+    """The exception again; a `RemoteError` where it cannot be rebuilt.
+
+    Its traceback has the frames it was raised through, and ``__turnout__`` what the worker
+    told of it, with the traceback as text.
+    """
+    data, name, text, frames, told, turnout, cause, context, suppressed = packed
+    error: Any = None
+    if data is not None:
+        try:
+            error = pickle.loads(data)
+        except Exception:
+            error = None
+    if not isinstance(error, BaseException):
+        error = RemoteError(name, text, told)
+    error.__traceback__ = _traceback(frames)
+    if cause is not None:
+        error.__cause__ = unpack(cause)
+    elif context is not None:
+        error.__context__ = unpack(context)
+    error.__suppress_context__ = suppressed
+    # A class with slots takes no further attributes; what it says itself is enough then.
+    if hasattr(error, "__dict__"):
+        error.__turnout__ = {**(turnout or {}), "traceback": told}
+    return error  # type: ignore[no-any-return]
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    """The exception's pickle if it gives the like of it back."""
+    from turnout.storage.pickling import dumps
+
+    try:
+        data = dumps(error)
+        again = pickle.loads(data)
+    except Exception:
+        return None
+    return data if type(again) is type(error) and str(again) == str(error) else None
+
+
+def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
+    """File, line and function of each frame, without turnout's own in front."""
+    found: list[tuple[str, int, str]] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if found or not code.co_filename.startswith(_HERE):
+            found.append((code.co_filename, traceback.tb_lineno, code.co_name))
+        traceback = traceback.tb_next
+    return found
+
+
+def _traceback(frames: list[tuple[str, int, str]]) -> TracebackType | None:
+    """A traceback through frames of another process.
+
+    Frames are only made by running code, so each is code of that name and file which raises.
+    """
+    from types import TracebackType
+
+    made: TracebackType | None = None
+    raised: TracebackType | None = None
+    for file, line, name in reversed(frames):
+        code = compile("raise LookupError", file, "exec").replace(co_name=name, co_qualname=name)
+        try:
+            exec(code, {"__name__": name, "__file__": file})
+        except LookupError as error:
+            raised = error.__traceback__
+        inner = raised.tb_next if raised is not None else None
+        if inner is not None:
+            # An instruction before the first has no column, so none is underlined.
+            made = TracebackType(made, inner.tb_frame, -1, line)
+    return made

@@ -1,0 +1,140 @@
+"""Values as bytes: how they travel to a worker process and where results wait for consumers."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Sequence
+from typing import Any, Final
+
+from turnout.backend.call import UNSET, Handle
+from turnout.errors import EncodeError
+from turnout.worker.frames import Bytes
+
+SCALARS: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
+_SMALL_TEXT = 4096
+_OWN_BUFFER = 4096
+
+
+class Payload(Handle):
+    """A value, its bytes, or both; each is made from the other when it is asked for.
+
+    Args:
+        value: the value, if this process has it.
+        buffers: the pickle and the large buffers it leaves out, if they have been made.
+        digest: the value's digest, if it has been taken.
+    """
+
+    __slots__ = ("__weakref__", "_buffers", "_value", "digest")
+
+    def __init__(
+        self, value: Any = UNSET, buffers: Sequence[Bytes] | None = None, digest: str = ""
+    ) -> None:
+        self._value = value
+        self._buffers = buffers
+        self.digest = digest
+
+    @property
+    def buffers(self) -> Sequence[Bytes]:
+        """The pickle, then the buffers it leaves out.
+
+        Raises:
+            Exception: whatever pickling the value raises.
+        """
+        if self._buffers is None:
+            self._buffers = dumps(self._value)
+        return self._buffers
+
+    @property
+    def scalar(self) -> bool:
+        """Whether the value is here and so small that it travels inside the call."""
+        return is_scalar(self._value)
+
+    def value(self) -> Any:
+        """The value in this process; what came as bytes is made anew each time.
+
+        Raises:
+            EncodeError: it cannot be rebuilt here.
+        """
+        if self._value is not UNSET:
+            return self._value
+        assert self._buffers is not None
+        head, *rest = self._buffers
+        try:
+            return loads(head, [bytearray(buffer) for buffer in rest])
+        except Exception as error:
+            raise EncodeError(
+                f"a result cannot be rebuilt in this process: {type(error).__name__}: {error}"
+            ) from error
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether a value is plain and small.
+
+    >>> is_scalar(1), is_scalar("a"), is_scalar([1])
+    (True, True, False)
+    """
+    kind = type(value)
+    return kind in SCALARS and (kind not in (str, bytes) or len(value) <= _SMALL_TEXT)
+
+
+class _NotPlain(Exception):
+    """Control flow: the value holds more than the built-in types."""
+
+
+class _Plain(pickle.Pickler):
+    """Pickles built-in types and nothing else; no other pickler is as quick to load."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        raise _NotPlain
+
+
+def whole(value: Any) -> bytes:
+    """A value's pickle with nothing left out.
+
+    Raises:
+        Exception: whatever pickling raises.
+    """
+    file = io.BytesIO()
+    try:
+        _Plain(file, protocol=5).dump(value)
+    except _NotPlain:
+        from turnout.storage.pickling import dumps as dumps_any
+
+        return dumps_any(value)
+    return file.getvalue()
+
+
+def dumps(value: Any) -> list[Bytes]:
+    """A value's pickle, and the large buffers it leaves out.
+
+    >>> [head] = dumps({"a": [1, 2]})
+    >>> loads(head)
+    {'a': [1, 2]}
+
+    Raises:
+        Exception: whatever pickling raises.
+    """
+    file = io.BytesIO()
+    try:
+        _Plain(file, protocol=5).dump(value)
+    except _NotPlain:
+        pass
+    else:
+        return [file.getvalue()]
+    from turnout.storage.pickling import dumps as dumps_any
+
+    apart: list[Bytes] = []
+
+    def inside(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes >= _OWN_BUFFER:
+            apart.append(raw)
+        return raw.nbytes < _OWN_BUFFER
+
+    return [dumps_any(value, buffers=inside), *apart]
+
+
+def loads(head: Bytes, rest: Sequence[Bytes] = ()) -> Any:
+    """The value of a pickle; writable buffers become part of it without being copied."""
+    return pickle.loads(head, buffers=rest)
