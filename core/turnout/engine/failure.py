@@ -117,7 +117,7 @@ def skip(engine: Engine, job: Job) -> None:
 
 
 def _withdraw(engine: Engine, job: Job) -> None:
-    job.state = State.CANCELLED
+    job.state = State.SKIPPED if job.missing else State.CANCELLED
     if job.ticket is not None and engine.running.pop(job.ticket, None) is not None:
         assert job.executor is not None
         engine.outstanding[job.executor] -= 1
