@@ -45,8 +45,9 @@ def turnout() -> dict[str, float]:
     def wide() -> list[int]:
         return [task(i) for i in range(TASKS)]
 
+    run_workflow = turnout.run  # imported here; the peers are imported before the clock starts too
     start = perf_counter()
-    run = turnout.run(wide, execution_environment={"backend": "local", "workers": WORKERS})
+    run = run_workflow(wide, execution_environment={"backend": "local", "workers": WORKERS})
     return told(start, run.outputs)
 
 

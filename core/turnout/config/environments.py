@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,12 +77,15 @@ did you mean 'workers'? There are: ...
             )
         return option or backend.name, dataclasses.replace(node, backend=backend.name)
     backend = _backend(_stated(node), option)
-    return option or backend.name, _settings(backend, node)
+    settings = _plain_settings(backend, node) if type(node) is dict else None
+    return option or backend.name, settings or _settings(backend, node)
 
 
 def _stated(node: DictConfig | Mapping[str, Any]) -> str:
     if not isinstance(node, Mapping) and not hasattr(node, "_get_node"):
         raise ConfigError(f"{GROUP} takes a name or a mapping, not {node!r}")
+    if type(node) is dict and isinstance(node.get("backend", ""), str):
+        return str(node.get("backend", ""))
     from omegaconf.errors import OmegaConfBaseException
 
     try:
@@ -103,6 +107,31 @@ def _backend(stated: str, option: str | None) -> Backend:
         f"{GROUP} {option!r} does not say which backend is behind it; begin its file with "
         f"`defaults: [NAME]` or `backend: NAME`; {choices(option, known.backends)}"
     )
+
+
+def _plain_settings(backend: Backend, node: dict[Any, Any]) -> EnvironmentConfig | None:
+    """Settings that plainly fit; ``None`` for all that OmegaConf has to look at.
+
+    Loading OmegaConf takes longer than many a run, and a caller of `turnout.run` may not need it.
+    """
+    schema = backend.schema
+    try:
+        hints = typing.get_type_hints(schema)
+    except (NameError, TypeError):  # OmegaConf finds the words for it
+        return None
+    for name, value in node.items():
+        kind = type(value)
+        if kind not in (bool, int, str) or hints.get(name) not in (kind, kind | None):
+            return None
+        if kind is str and ("${" in value or value == "???"):
+            return None
+    for field in dataclasses.fields(schema):
+        if field.name not in node and field.default == "???":
+            return None
+    try:
+        return schema(**{**node, "backend": backend.name})
+    except ValueError as error:  # from the schema's own checks
+        raise ConfigError(str(error)) from error
 
 
 def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
