@@ -77,8 +77,8 @@ did you mean 'workers'? There are: ...
             )
         return option or backend.name, dataclasses.replace(node, backend=backend.name)
     backend = _backend(_stated(node), option)
-    settings = _plain_settings(backend, node) if type(node) is dict else None
-    return option or backend.name, settings or _settings(backend, node)
+    plain = _plain_settings(backend, node) if type(node) is dict else None
+    return option or backend.name, plain or _settings(backend, node)
 
 
 def _stated(node: DictConfig | Mapping[str, Any]) -> str:
