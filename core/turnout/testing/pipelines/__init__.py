@@ -1,0 +1,1 @@
+"""The pipelines of the suite, in modules that workers can import."""
