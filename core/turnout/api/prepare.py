@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from turnout.backend.registry import registry
 from turnout.config import environments
 from turnout.dsl import Workflow
-from turnout.dsl.inputs import OPEN
+from turnout.dsl.known import OPEN
 from turnout.errors import ConfigError, TypeMismatch
 from turnout.plan import Environment, Note, Plan, make_plan
 

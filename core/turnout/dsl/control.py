@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
 from turnout.dsl import trace as tracing
+from turnout.dsl.arguments import Instantiate
 from turnout.dsl.frames import location
 from turnout.dsl.inputs import use
-from turnout.dsl.task import Task
-from turnout.dsl.trace import Instantiate
+from turnout.dsl.promise import Unfinished
+from turnout.dsl.task import Task, plain_run
 from turnout.errors import GraphError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Mapped(Generic[R]):
+class Mapped(Unfinished, Generic[R]):
     """A task to be mapped over lists; calling it with the lists makes the node."""
 
     def __init__(
@@ -31,8 +33,17 @@ class Mapped(Generic[R]):
         self._bound = bound
         self._concurrency = concurrency
         self._ratio = min_success_ratio
+        self._turnout_complaint = (
+            f"map_task({task.name}) is a map without its lists; call it with them: "
+            f"map_task({task.name})(...)"
+        )
 
     def __call__(self, *lists: Sequence[Any], **named: Sequence[Any]) -> list[R]:
+        """Make the node, or map here and now outside a workflow.
+
+        Raises:
+            GraphError: what is given are no lists, or does not fit the task's parameters.
+        """
         free = [name for name in self._task.signature.parameters if name not in self._bound]
         if len(lists) > len(free):
             raise GraphError(
@@ -45,28 +56,31 @@ class Mapped(Generic[R]):
         if twice or not mapped:
             problem = f"{', '.join(twice)} bound and mapped" if twice else "no list to map over"
             raise GraphError(f"map over {self._task.name!r}: {problem}", location=location())
-        self._task.arguments((), {**self._bound, **mapped})
+        self._check({**self._bound, **mapped})
         trace = tracing.current()
         if trace is None:
             return self._plain(mapped)
         output = trace.add_map(self._task, self._bound, mapped, self._concurrency, self._ratio)
         return cast("list[R]", output)
 
+    def _check(self, given: dict[str, Any]) -> None:
+        first = [given.pop(name) for name in self._task.positional_only if name in given]
+        self._task.arguments(tuple(first), given)
+
     def _plain(self, mapped: Mapping[str, Sequence[Any]]) -> list[R]:
         rows = list(zip(*mapped.values(), strict=True))
+        task = self._task
         results: list[Any] = []
-        failed: Exception | None = None
+        failures: list[Exception] = []
         for row in rows:
+            given = {**self._bound, **dict(zip(mapped, row, strict=True))}
             try:
-                results.append(self._task(**self._bound, **dict(zip(mapped, row, strict=True))))
+                results.append(plain_run(task, (), given) if task.dynamic else task.call(given))
             except Exception as error:
-                if self._ratio >= 1:
-                    raise
-                failed = error
+                failures.append(error)
                 results.append(None)
-        succeeded = len(rows) - sum(result is None for result in results)
-        if failed is not None and succeeded < self._ratio * len(rows):
-            raise failed
+                if len(rows) - len(failures) < self._ratio * len(rows):
+                    raise
         return results
 
 
@@ -110,7 +124,14 @@ def map_task(
         )
     if isinstance(task, functools.partial):
         names = list(inner.signature.parameters)
+        if len(task.args) > len(names):
+            raise GraphError(
+                f"map over {inner.name!r}: {len(task.args)} arguments bound for the parameters "
+                f"{', '.join(names) or 'none'}",
+                location=location(),
+            )
         bound = {**dict(zip(names, task.args, strict=False)), **task.keywords}
+    concurrency, min_success_ratio = use(concurrency), use(min_success_ratio)
     if concurrency is not None and concurrency < 1:
         raise GraphError(f"concurrency is at least 1, not {concurrency}", location=location())
     if not 0 < min_success_ratio <= 1:
@@ -130,7 +151,7 @@ def order(*steps: Any) -> None:
     trace = tracing.current()
     if trace is None:
         return
-    for first, then in zip(steps, steps[1:], strict=False):
+    for first, then in itertools.pairwise(steps):
         trace.add_order(first, then)
 
 

@@ -15,9 +15,7 @@ from turnout.graph import (
     NodeId,
     Param,
     Predicate,
-    TaskKey,
     TaskNode,
-    TaskSpec,
     WorkflowNode,
 )
 from turnout.graph.binding import Binding, leaves
@@ -36,12 +34,8 @@ def finish(
     Raises:
         GraphError: a conditional was left open, or ``>>`` made a cycle.
     """
-    for name, line in trace.open_branches:
-        raise GraphError(
-            f"conditional {name!r} is left open; end it with else_().then(...) or "
-            "else_().fail(...)",
-            location=line,
-        )
+    for complaint, line in trace.open_branches.values():
+        raise GraphError(complaint, location=line)
     binding = None if result is None else trace.take_apart(result)
     nodes: list[AnyNode] = trace.nodes
     if trace.after:
@@ -51,6 +45,7 @@ def finish(
             else node
             for node in nodes
         ]
+    if trace.unordered:
         nodes = _sorted(nodes)
     return Graph(
         name=trace.name,
@@ -58,16 +53,12 @@ def finish(
         params=params,
         nodes=tuple(nodes),
         result=binding,
-        tasks=_in_order(trace.specs),
+        tasks=dict(sorted(trace.specs.items())),
         workflows=dict(sorted(trace.workflows.items())),
         values=tuple(trace.values),
-        fixed=tuple(sorted(trace.fixed.values(), key=lambda f: (list(map(str, f.path)), f.what))),
+        fixed=tuple(sorted(trace.fixed.values(), key=lambda f: ([*map(str, f.path)], f.what))),
         on_failure=on_failure,
     )
-
-
-def _in_order(specs: dict[TaskKey, TaskSpec]) -> dict[TaskKey, TaskSpec]:
-    return dict(sorted(specs.items()))
 
 
 def needs(node: AnyNode) -> Iterator[NodeId]:

@@ -4,20 +4,59 @@ from __future__ import annotations
 
 import os
 import sys
-from types import FrameType
+from opcode import opmap
+from types import CodeType, FrameType
+from typing import Final
 
-from turnout.graph.refs import short_file
+from turnout.graph.refs import module_name, short_file
 
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_shortened: dict[str, str] = {}
+_OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PYTHON: Final = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+_IS_OP: Final = opmap["IS_OP"]
+
+# The file of a user's frame as it is told; "" for the frames that are passed over.
+_told: dict[str, str] = {}
 
 
-def user_frame(depth: int) -> FrameType | None:
-    """The innermost frame outside turnout, from ``depth`` frames above the caller outwards."""
-    frame: FrameType | None = sys._getframe(depth + 1)
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+def location() -> str:
+    """``file:line`` of the innermost frame of the user's code.
+
+    Where none is the user's, because the workflow is itself part of an installed package, it
+    is that of the innermost frame outside turnout.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        told = _told.get(filename)
+        if told is None:
+            told = _told[filename] = "" if is_library(filename) else _file_of(frame)
+        if told:
+            return f"{told}:{frame.f_lineno}"
         frame = frame.f_back
-    return frame
+    frame = sys._getframe(1)
+    while frame is not None and is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    return "" if frame is None else f"{_file_of(frame)}:{frame.f_lineno}"
+
+
+def line_of(fn: object) -> str:
+    """``file:line`` of a function's definition, ``""`` where it has no code."""
+    code = getattr(fn, "__code__", None)
+    if code is None:
+        return ""
+    module = module_name(getattr(fn, "__module__", None) or "__main__")
+    return f"{short_file(code.co_filename, module)}:{code.co_firstlineno}"
+
+
+def asks_for_identity(fn: object) -> bool:
+    """Whether a function, or one inside it, compares with ``is``."""
+    code = fn if isinstance(fn, CodeType) else getattr(fn, "__code__", None)
+    if code is None:
+        return False
+    inner = (const for const in code.co_consts if isinstance(const, CodeType))
+    return _IS_OP in code.co_code[::2] or any(map(asks_for_identity, inner))
 
 
 def is_ours(filename: str) -> bool:
@@ -25,14 +64,16 @@ def is_ours(filename: str) -> bool:
     return filename.startswith(_OURS)
 
 
-def location(depth: int = 1) -> str:
-    """``file:line`` of the innermost frame outside turnout."""
-    frame = user_frame(depth + 1)
-    if frame is None:
-        return ""
-    filename = frame.f_code.co_filename
-    name = _shortened.get(filename)
-    if name is None:
-        name = short_file(filename, frame.f_globals.get("__name__") or "")
-        _shortened[filename] = name
-    return f"{name}:{frame.f_lineno}"
+def is_library(filename: str) -> bool:
+    """Whether a file is turnout's, Python's or an installed package's, and not the user's."""
+    return (
+        is_ours(filename)
+        or filename.startswith((_PYTHON, "<frozen "))
+        or any(folder in filename for folder in _INSTALLED)
+    )
+
+
+def _file_of(frame: FrameType) -> str:
+    return short_file(
+        frame.f_code.co_filename, module_name(frame.f_globals.get("__name__") or "__main__")
+    )

@@ -6,101 +6,123 @@ Python, it gives its plain value and the path is recorded as *fixed*, with file 
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import math
 import operator
+import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from turnout.dsl.fields import NoPart, attribute_of, item_of, unpacked
 from turnout.dsl.frames import location
-from turnout.dsl.promise import Output
-from turnout.errors import GraphError
+from turnout.dsl.known import (
+    CONTAINERS,
+    OPEN,
+    child_value,
+    has_key,
+    holds_open,
+    kind_of,
+    plain,
+    record_fields,
+)
+from turnout.dsl.promise import Output, Promise, refuse
+from turnout.errors import ConfigError, GraphError
 from turnout.graph import Binding, Path
 from turnout.graph.binding import path_text
 
 if TYPE_CHECKING:
     from turnout.dsl.trace import Trace
 
-
-class Open(enum.Enum):
-    """Marks an input without a value at planning."""
-
-    OPEN = "open"
-
-
-OPEN: Final = Open.OPEN
 _MAPPING_METHODS: Final = frozenset({"keys", "values", "items", "get"})
+_CHANGES: Final = frozenset(
+    {
+        "append", "clear", "extend", "insert", "merge_with", "pop", "popitem", "remove", "reverse",
+        "setdefault", "sort", "update",
+    }
+)  # fmt: skip
 
 
-class Input:
+class Input(Promise):
     """A part of an input of the workflow: its path, and its value while it is known."""
 
     __slots__ = ("_turnout_path", "_turnout_trace", "_turnout_value")
 
+    _turnout_trace: Trace
+    _turnout_path: Path
+    _turnout_value: Any
+
     def __init__(self, trace: Trace, path: Path, value: Any) -> None:
-        self._turnout_trace = trace
-        self._turnout_path = path
-        self._turnout_value = value
+        object.__setattr__(self, "_turnout_trace", trace)
+        object.__setattr__(self, "_turnout_path", path)
+        object.__setattr__(self, "_turnout_value", value)
 
     def __repr__(self) -> str:
         return f"<input {path_text(self._turnout_path)}>"
+
+    # -- parts stay projected ------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
         value = self._turnout_value
         if value is OPEN:
-            return Input(self._turnout_trace, (*self._turnout_path, name), OPEN)
+            return child(self, name)
         kind = kind_of(value)
-        if kind == "config":
-            if has_key(value, name):
-                return _child(self, name)
-            if name in _MAPPING_METHODS:
-                return _mapping_method(self, name)
-            _fix(self, "keys")
-            return getattr(value, name)  # raises OmegaConf's own error, or a KeyError's kin
+        if kind == "config" and has_key(value, name):
+            return child(self, name)
         if kind == "record" and name in record_fields(value):
-            return _child(self, name)
-        if kind == "mapping" and name in _MAPPING_METHODS:
+            return child(self, name)
+        if kind in ("config", "mapping") and name in _MAPPING_METHODS:
             return _mapping_method(self, name)
+        if kind in CONTAINERS and name in _CHANGES:
+            _unchangeable(self)
+        if kind == "config":
+            return _config_attribute(self, name)
         return getattr(use(self), name)
 
     def __getitem__(self, key: Any) -> Any:
-        key = use(key) if type(key) is Input else key
+        if type(key) is Output:
+            refuse(key, "used as a key")
+        key = use(key)
         value = self._turnout_value
-        if value is OPEN:
-            return Input(self._turnout_trace, (*self._turnout_path, key), OPEN)
         kind = kind_of(value)
-        if kind in ("config", "mapping") and isinstance(key, (str, int)):
-            if not has_key(value, key):
-                _fix(self, "keys")
-                return value[key]
-            return _child(self, key)
+        if value is OPEN:
+            return child(self, key) if type(key) in (str, int) else use(self)
+        if kind in ("config", "mapping") and type(key) in (str, int):
+            if has_key(value, key):
+                return child(self, key)
+            _fix(self, "keys")
+            return value[key]  # raises what a missing key raises
         if kind == "sequence" and type(key) is int:
             if key < 0:
                 _fix(self, "keys")
                 key += len(value)
-            value[key]  # an index past the end raises the user's own IndexError
-            return _child(self, key)
+            return child(self, key)
         if kind == "sequence" and isinstance(key, slice):
-            _fix(self, "keys")
-            return [_child(self, index) for index in range(*key.indices(len(value)))]
+            return _children(self)[key]
         return use(self)[key]
 
     def __iter__(self) -> Iterator[Any]:
         value = self._turnout_value
         kind = kind_of(value)
+        fields = unpacked(annotation_of(self)) if value is OPEN else None
+        if fields is not None:
+            return iter([child(self, key) for key in fields])
         if kind == "sequence":
-            _fix(self, "keys")
-            return iter([_child(self, index) for index in range(len(value))])
+            return iter(_children(self))
         if kind in ("config", "mapping"):
             _fix(self, "keys")
             return iter(list(value))
-        return iter(use(self))
+        items: Iterator[Any] = iter(use(self))
+        return items
+
+    def __reversed__(self) -> Iterator[Any]:
+        if kind_of(self._turnout_value) == "sequence":
+            return iter(_children(self)[::-1])
+        items: Iterator[Any] = reversed(use(self))
+        return items
 
     def __len__(self) -> int:
-        if kind_of(self._turnout_value) in ("config", "mapping", "sequence"):
+        if kind_of(self._turnout_value) in CONTAINERS:
             _fix(self, "keys")
             return len(self._turnout_value)
         return len(use(self))
@@ -108,14 +130,13 @@ class Input:
     def __contains__(self, item: Any) -> bool:
         if kind_of(self._turnout_value) in ("config", "mapping"):
             _fix(self, "keys")
-            return (use(item) if type(item) is Input else item) in self._turnout_value
-        return (use(item) if type(item) is Input else item) in use(self)
+            return use(item) in self._turnout_value
+        return use(item) in use(self)
 
     def __bool__(self) -> bool:
-        if kind_of(self._turnout_value) in ("config", "mapping", "sequence"):
-            _fix(self, "keys")
-            return len(self._turnout_value) > 0
-        return bool(use(self))
+        return len(self) > 0 if kind_of(self._turnout_value) in CONTAINERS else bool(use(self))
+
+    # -- everything else fixes -----------------------------------------------------------------
 
     def __hash__(self) -> int:
         return hash(use(self))
@@ -127,51 +148,78 @@ class Input:
         return format(use(self), spec)
 
     def __fspath__(self) -> str:
-        return operator_fspath(use(self))
+        path: str = os.fspath(use(self))
+        return path
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102  (as the magic methods)
+        # A config may have a key named "items" beside its method: only a method can be called.
+        path, trace = self._turnout_path, self._turnout_trace
+        if path[-1] in _MAPPING_METHODS and len(path) > 1:
+            parent = Input(trace, path[:-1], trace.value_at(path[:-1]))
+            if kind_of(parent._turnout_value) == "config":
+                return _mapping_method(parent, str(path[-1]))(*args, **kwargs)
         return use(self)(*args, **kwargs)
 
-    def __eq__(self, other: object) -> Any:
-        return _binary(self, other, operator.eq)
-
-    def __ne__(self, other: object) -> Any:
-        return _binary(self, other, operator.ne)
+    def __rdivmod__(self, other: Any) -> Any:
+        return divmod(use(other), use(self))
 
     def __rshift__(self, other: Any) -> Any:
-        return _binary(self, other, operator.rshift)
+        return _computed(self, other, operator.rshift)
+
+    def __and__(self, other: Any) -> Any:
+        if self._turnout_value is OPEN:
+            return self._turnout_trace.condition(self) & other
+        return _computed(self, other, operator.and_)
+
+    def __or__(self, other: Any) -> Any:
+        if self._turnout_value is OPEN:
+            return self._turnout_trace.condition(self) | other
+        return _computed(self, other, operator.or_)
+
+    def __invert__(self) -> Any:
+        if self._turnout_value is OPEN:
+            return ~self._turnout_trace.condition(self)
+        return operator.invert(use(self))
 
     @property
     def __class__(self) -> type:  # so that isinstance(cfg.n, int) is asked of the value
-        value = object.__getattribute__(self, "_turnout_value")
-        if value is OPEN or kind_of(value) != "scalar":
+        value = self._turnout_value
+        kind = kind_of(value)
+        if value is OPEN:
             return Input
-        _fix(self, "value")
+        _fix(self, "keys" if kind in (*CONTAINERS, "record") else "value")
         return type(value)
 
     @__class__.setter
     def __class__(self, value: type) -> None:
-        raise TypeError("an input's type cannot be changed")
+        _unchangeable(self)
 
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            f"{self!r} cannot be pickled or copied while the graph is built; "
-            f"use turnout.fixed({path_text(self._turnout_path)})"
-        )
+    __array_ufunc__ = None  # NumPy's scalars then leave arithmetic to the input
 
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        _look_openly(self, "turned into an array")
 
-def operator_fspath(value: Any) -> str:
-    """The file-system path of a plain value."""
-    import os
+    def __reduce__(self) -> NoReturn:
+        _look_openly(self, "pickled or copied")
 
-    return os.fspath(value)
+    def __setattr__(self, name: str, value: Any) -> None:
+        _unchangeable(self)
+
+    def __delattr__(self, name: str) -> None:
+        _unchangeable(self)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        _unchangeable(self)
+
+    def __delitem__(self, key: Any) -> None:
+        _unchangeable(self)
 
 
 def use(value: Any) -> Any:
-    """The plain value of an input, its path recorded as fixed.
+    """The plain value of an input, its path recorded as fixed; anything else as it is.
 
     Raises:
-        GraphError: the input is open.
+        GraphError: the input has no value yet.
     """
     if type(value) is not Input:
         return value
@@ -179,89 +227,75 @@ def use(value: Any) -> Any:
     return plain(value._turnout_value)
 
 
-def plain(value: Any) -> Any:
-    """A value the user may keep: a resolved copy of a config part, anything else as it is."""
-    if type(value).__module__.startswith("omegaconf."):
-        from turnout.types.configs import detached
-
-        return detached(value)
-    return value
-
-
-def kind_of(value: Any) -> str:
-    """How a value is taken apart: config, mapping, sequence, record, scalar or opaque."""
-    kind = type(value)
-    if kind in (int, float, str, bool, bytes, complex) or isinstance(value, enum.Enum):
-        return "scalar"
-    if kind.__module__.startswith("omegaconf."):
-        return "sequence" if kind.__name__ == "ListConfig" else "config"
-    if kind is dict:
-        return "mapping"
-    if kind is list or kind is tuple:
-        return "sequence"
-    if dataclasses.is_dataclass(kind) or hasattr(kind, "model_fields") or hasattr(kind, "_fields"):
-        return "record"
-    return "opaque"
-
-
-def record_fields(value: Any) -> tuple[str, ...]:
-    """The field names of a dataclass, NamedTuple or pydantic model."""
-    if dataclasses.is_dataclass(value):
-        return tuple(f.name for f in dataclasses.fields(value))
-    return tuple(getattr(type(value), "model_fields", None) or type(value)._fields)
-
-
-def has_key(value: Any, key: str | int) -> bool:
-    """Whether a config or dict has a key, even where its value is missing (``???``)."""
-    return key in value.keys()  # noqa: SIM118  (`in` on a config is false for a missing value)
-
-
-def child_value(value: Any, key: str | int) -> Any:
-    """The part of an input value at one key; `OPEN` where it is missing (``???``).
-
-    Raises:
-        KeyError, IndexError, AttributeError: there is no such part.
-    """
-    if value is OPEN:
-        return OPEN
-    kind = kind_of(value)
-    if type(value).__module__.startswith("omegaconf."):
-        from turnout.types.configs import is_missing
-
-        if is_missing(value, key):
-            return OPEN
-        return value[key]
-    if kind == "record" and isinstance(key, str):
-        return getattr(value, key)
-    return value[key]
-
-
-def _child(parent: Input, key: str | int) -> Any:
-    value = child_value(parent._turnout_value, key)
-    path = (*parent._turnout_path, key)
-    return known(parent._turnout_trace, path, value)
-
-
-def child_or_none(parent: Input, key: str | int) -> Any:
-    """The promise for a part of an input, ``None`` where there is no such part."""
-    try:
-        return _child(parent, key)
-    except (KeyError, IndexError, AttributeError):
-        return None
-
-
-def known(trace: Trace, path: Path, value: Any) -> Any:
+def known(trace: Trace, path: Path, value: Any, where: str | None = None) -> Any:
     """The promise for a part of an input; a null value is plain ``None``, and fixed."""
     if value is None:
-        trace.fix(path, "value", None)
+        trace.fix(path, "value", None, where)
         return None
     return Input(trace, path, value)
 
 
+def child(parent: Input, key: str | int) -> Any:
+    """The promise for one part of an input.
+
+    Raises:
+        KeyError, IndexError, AttributeError: there is no such part.
+        ConfigError: it is an interpolation that cannot be resolved.
+    """
+    path = (*parent._turnout_path, key)
+    try:
+        value = child_value(parent._turnout_value, key)
+    except (LookupError, AttributeError):
+        raise
+    except Exception as error:
+        raise ConfigError(f"{location()}: {path_text(path)}: {_told(error)}") from error
+    return known(parent._turnout_trace, path, value)
+
+
+def annotation_of(value: Input) -> Any:
+    """The annotation of an input, as far as the workflow's own annotations tell."""
+    first, *rest = value._turnout_path
+    annotation = value._turnout_trace.hints.get(str(first), Any)
+    try:
+        for key in rest:
+            if isinstance(key, str):
+                annotation = attribute_of(annotation, key)
+            else:
+                annotation = item_of(annotation, key)
+    except NoPart:
+        return Any
+    return annotation
+
+
+def binding_of(value: Input) -> Binding:
+    """The binding an input stands for."""
+    return ("input", *value._turnout_path)
+
+
 def _fix(value: Input, what: str) -> None:
-    value._turnout_trace.fix(
-        value._turnout_path, what, value._turnout_value, location(2)
-    )
+    known_value = value._turnout_value
+    if what == "value" and known_value is not OPEN and holds_open(known_value):
+        known_value = OPEN
+    value._turnout_trace.fix(value._turnout_path, what, known_value)
+
+
+def _children(parent: Input) -> list[Any]:
+    _fix(parent, "keys")
+    return [child(parent, index) for index in range(len(parent._turnout_value))]
+
+
+def _config_attribute(config: Input, name: str) -> Any:
+    """An attribute of a config that is none of its keys."""
+    value = config._turnout_value
+    if name.startswith("_"):
+        # OmegaConf's functions look into a config this way, unseen by the graph.
+        if hasattr(value, name):
+            _look_openly(config, "looked into by OmegaConf")
+        raise AttributeError(name)
+    if callable(getattr(type(value), name, None)):
+        return getattr(use(config), name)
+    _fix(config, "keys")
+    return getattr(value, name)  # raises what a missing key raises
 
 
 def _mapping_method(parent: Input, name: str) -> Callable[..., Any]:
@@ -270,55 +304,95 @@ def _mapping_method(parent: Input, name: str) -> Callable[..., Any]:
         return list(parent._turnout_value)
 
     def values() -> list[Any]:
-        return [_child(parent, key) for key in keys()]
+        return [child(parent, key) for key in keys()]
 
     def items() -> list[tuple[Any, Any]]:
-        return [(key, _child(parent, key)) for key in keys()]
+        return [(key, child(parent, key)) for key in keys()]
 
     def get(key: Any, default: Any = None) -> Any:
-        return _child(parent, key) if key in parent else default
+        key = use(key)
+        return parent[key] if key in parent else default  # noqa: SIM401  (this is its `get`)
 
-    return {"keys": keys, "values": values, "items": items, "get": get}[name]
+    methods: dict[str, Callable[..., Any]] = {
+        "keys": keys,
+        "values": values,
+        "items": items,
+        "get": get,
+    }
+    return methods[name]
 
 
-def _binary(left: Input, right: Any, operation: Callable[[Any, Any], Any]) -> Any:
-    if type(right) is Output:
+def _look_openly(value: Input, what: str) -> NoReturn:
+    name = path_text(value._turnout_path)
+    raise GraphError(
+        f"input {name!r} is {what} while the graph is built, where it is a promise; "
+        f"use turnout.fixed({name}) for its plain value",
+        location=location(),
+    )
+
+
+def _unchangeable(value: Input) -> NoReturn:
+    name = path_text(value._turnout_path)
+    raise GraphError(
+        f"input {name!r} cannot be changed while the graph is built; change a copy, "
+        f"turnout.fixed({name}), or give the task a further argument",
+        location=location(),
+    )
+
+
+def _told(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _computed(left: Input, right: Any, operation: Callable[[Any, Any], Any]) -> Any:
+    # What compares or joins the right side with an input is the right side's to say.
+    if isinstance(right, Promise) and type(right) is not Input:
         return NotImplemented
     return operation(use(left), use(right))
 
 
-def _install() -> None:
-    binary = "add sub mul truediv floordiv mod pow matmul and or xor lshift lt le gt ge"
-    for name in binary.split():
-        operation = getattr(operator, f"__{name}__")
+def _comparison(name: str) -> Any:
+    operation = getattr(operator, name)
 
-        def forward(self: Input, other: Any, _operation: Any = operation) -> Any:
-            return _binary(self, other, _operation)
+    def method(self: Input, other: Any) -> Any:
+        if type(other) is Output:
+            return NotImplemented
+        if self._turnout_value is OPEN or (type(other) is Input and other._turnout_value is OPEN):
+            return self._turnout_trace.compare(name, self, other)
+        return _computed(self, other, operation)
 
-        def reflected(self: Input, other: Any, _operation: Any = operation) -> Any:
-            return _operation(use(other), use(self))
-
-        setattr(Input, f"__{name}__", forward)
-        if name not in ("lt", "le", "gt", "ge"):
-            setattr(Input, f"__r{name}__", reflected)
-    unary: dict[str, Callable[..., Any]] = {
-        "neg": operator.neg, "pos": operator.pos, "abs": abs, "invert": operator.invert,
-        "int": int, "float": float, "complex": complex, "index": operator.index,
-        "round": round, "trunc": math.trunc, "floor": math.floor, "ceil": math.ceil,
-        "bytes": bytes, "divmod": divmod, "reversed": reversed,
-    }  # fmt: skip
-    for name, convert in unary.items():
-
-        def method(self: Input, *others: Any, _convert: Any = convert) -> Any:
-            return _convert(use(self), *map(use, others))
-
-        setattr(Input, f"__{name}__", method)
+    return method
 
 
-_install()
+def _arithmetic(operation: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    def forward(self: Input, other: Any) -> Any:
+        return _computed(self, other, operation)
+
+    def reflected(self: Input, other: Any) -> Any:
+        return operation(use(other), use(self))
+
+    return forward, reflected
 
 
-def binding_of(value: Input) -> Binding:
-    """The binding an input stands for."""
-    return ("input", *value._turnout_path)
+def _conversion(convert: Callable[..., Any]) -> Any:
+    def method(self: Input, *others: Any) -> Any:
+        return convert(use(self), *map(use, others))
 
+    return method
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Input, f"__{_name}__", _comparison(_name))
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "xor", "lshift"):
+    _forward, _reflected = _arithmetic(getattr(operator, f"__{_name}__"))
+    setattr(Input, f"__{_name}__", _forward)
+    setattr(Input, f"__r{_name}__", _reflected)
+for _name in ("and", "or", "rshift"):
+    setattr(Input, f"__r{_name}__", _arithmetic(getattr(operator, f"__{_name}__"))[1])
+_CONVERSIONS: Final[dict[str, Callable[..., Any]]] = {
+    "neg": operator.neg, "pos": operator.pos, "abs": abs, "int": int, "float": float,
+    "complex": complex, "index": operator.index, "round": round, "trunc": math.trunc,
+    "floor": math.floor, "ceil": math.ceil, "bytes": bytes, "divmod": divmod,
+}  # fmt: skip
+for _name, _convert in _CONVERSIONS.items():
+    setattr(Input, f"__{_name}__", _conversion(_convert))

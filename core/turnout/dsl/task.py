@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from turnout.dsl import trace as tracing
-from turnout.dsl.frames import location
 from turnout.dsl.fields import output_fields
+from turnout.dsl.frames import location
 from turnout.errors import GraphError
 from turnout.graph import Cache, Param, Resources, Secret, TaskKey, TaskOptions, TaskSpec
 from turnout.graph.refs import ref_of, resolve
@@ -23,7 +23,11 @@ _NO_OPTIONS = TaskOptions()
 _KINDS = inspect.Parameter
 
 
-class Task(Generic[P, R]):
+class Placeable:
+    """What a workflow body can place as a node: a task or a workflow."""
+
+
+class Task(Placeable, Generic[P, R]):
     """A function with options. Outside a workflow, calling it is a plain call.
 
     Attributes:
@@ -53,14 +57,12 @@ class Task(Generic[P, R]):
         options: TaskOptions = _NO_OPTIONS,
         dynamic: bool = False,
     ) -> None:
-        if isinstance(fn, Task):
-            raise TypeError(f"{fn.name!r} is a task already")
-        if not callable(fn) or inspect.isclass(fn):
-            raise TypeError(f"@task takes a function, not {fn!r}")
+        check_function(fn, "task")
         # First, for a function's own attributes must not stand in for those of the task.
         functools.update_wrapper(self, fn)
         self.fn = fn
-        self.name: str = name or getattr(fn, "__name__", type(fn).__name__).strip("<>")
+        spelt: str = getattr(fn, "__name__", type(fn).__name__)
+        self.name: str = spelt.strip("<>") if name is None else name
         check_name(self.name)
         self.key = TaskKey(ref_of(fn))
         self.options = options
@@ -105,7 +107,7 @@ class Task(Generic[P, R]):
         """The return annotation, ``Any`` if there is none."""
         return annotation(hints(self.fn).get("return", Any))
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102  (the function's)
         trace = tracing.current()
         if trace is not None:
             return cast("R", trace.add_task(self, self.arguments(args, kwargs)))
@@ -154,7 +156,7 @@ class Task(Generic[P, R]):
             location=location(),
         )
 
-    def with_options(
+    def with_options(  # noqa: PLR0913  (one for each option there is)
         self,
         *,
         cache: bool | Cache | None = None,
@@ -269,9 +271,7 @@ def _spelt(signature: inspect.Signature) -> str:
     return str(signature.replace(parameters=parameters, return_annotation=signature.empty))
 
 
-def params_of(
-    signature: inspect.Signature, annotations: Mapping[str, Any]
-) -> tuple[Param, ...]:
+def params_of(signature: inspect.Signature, annotations: Mapping[str, Any]) -> tuple[Param, ...]:
     """A signature's parameters as a graph knows them."""
     return tuple(
         Param(
@@ -299,6 +299,18 @@ def annotation(said: Any) -> Any:
     return type(None) if said is None else said
 
 
+def check_function(fn: Any, what: str) -> None:
+    """Refuse to decorate what is no function.
+
+    Raises:
+        TypeError: it is a task or workflow already, a class, or cannot be called.
+    """
+    if isinstance(fn, Placeable):
+        raise TypeError(f"{fn!r} cannot be made a {what}")
+    if not callable(fn) or inspect.isclass(fn):
+        raise TypeError(f"@{what} takes a function, not {fn!r}")
+
+
 def check_name(name: str) -> None:
     """Refuse a name that config keys and node ids cannot spell.
 
@@ -307,15 +319,16 @@ def check_name(name: str) -> None:
     """
     if not name.replace("-", "_").isidentifier():
         raise ValueError(
-            f"a name is made of letters, digits, '_' and '-', and starts with a letter; not {name!r}"
+            "a name is made of letters, digits, '_' and '-', and starts with a letter; "
+            f"not {name!r}"
         )
 
 
-def plain_run(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """A plain call of a task or workflow that builds a graph: trace it and run it here."""
+def plain_run(callee: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """A plain call of a dynamic task or a workflow: trace it and run it here."""
     if _plain_runner is None:
-        raise GraphError(f"{task.name!r} builds a graph; import turnout before calling it")
-    return _plain_runner(task, args, kwargs)
+        raise GraphError(f"{callee.name!r} builds a graph; import turnout before calling it")
+    return _plain_runner(callee, args, kwargs)
 
 
 _plain_runner: Callable[..., Any] | None = None
@@ -347,7 +360,7 @@ def task(
     report: bool | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> _Decorator: ...
-def task(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:
+def task(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:  # noqa: D417  (above)
     """Make a function a task.
 
     Args:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from contextvars import ContextVar
-from typing import Any, Final, Literal, NamedTuple, TYPE_CHECKING, get_args, get_origin
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from turnout.dsl import inputs, promise
+from turnout.dsl import arguments, known, predicate
+from turnout.dsl.fields import union_of
 from turnout.dsl.frames import location
-from turnout.dsl.inputs import OPEN, Input
-from turnout.dsl.promise import Output
+from turnout.dsl.inputs import use
+from turnout.dsl.known import OPEN
+from turnout.dsl.predicate import Predicate
+from turnout.dsl.promise import Output, name_of, steering
 from turnout.errors import GraphError
 from turnout.graph import (
     AnyNode,
@@ -27,14 +28,10 @@ from turnout.graph import (
     Value,
     WorkflowNode,
 )
-from turnout.graph.binding import leaves, path_text
-from turnout.types import Relation, relate, show
+from turnout.graph.binding import path_text
 
 if TYPE_CHECKING:
     from turnout.dsl.task import Task
-
-ANY: Final = Any
-_PLAIN: Final = frozenset({bool, int, str, type(None)})
 
 _current: ContextVar[Trace | None] = ContextVar("turnout_trace", default=None)
 current = _current.get
@@ -52,27 +49,39 @@ class Traced(NamedTuple):
 
     graph: Graph
     tasks: Mapping[TaskKey, Task[..., Any]]
-    annotations: Mapping[str, Mapping[str, Any]] = {}  # noqa: RUF012  (never changed)
-    fixed_values: Mapping[tuple[Path, str], Any] = {}  # noqa: RUF012  (never changed)
-
-
-class Instantiate:
-    """An argument Hydra will build from a config, in the worker."""
-
-    __slots__ = ("config",)
-
-    def __init__(self, config: Any) -> None:
-        self.config = config
+    annotations: Mapping[str, Mapping[str, Any]] = {}
+    fixed_values: Mapping[tuple[Path, str], Any] = {}
 
 
 class Trace:
-    """What has been traced so far of one workflow or dynamic body."""
+    """What has been traced so far of one workflow or dynamic body.
 
-    def __init__(self, name: str, parent: Trace | None = None) -> None:
+    Args:
+        name: the workflow's name, for messages.
+        parent: the trace of the workflow this one is called in.
+        within: the node of the dynamic task whose body this is. Functions that cannot be
+            imported are then known by that node too: the same body run again defines others.
+
+    Attributes:
+        values_given: the inputs' values by parameter, while there are any.
+        hints: the parameters' annotations.
+        bound: parameters that stand for task outputs of the workflow around this one.
+        allowed: the inputs Python may use; ``None`` allows all.
+        handed: plain values of a dynamic body that came in as arguments and go on by handle.
+        guard: the branch and case that nodes made now belong to.
+        guards: what each guarded node belongs to.
+        open_branches: what to say of conditionals that have not been ended, and their line.
+        after: the nodes each node waits for though no data flows.
+        returned: the annotation of the body's result, as far as its promises tell.
+        unordered: whether nodes may stand before some they need.
+    """
+
+    def __init__(self, name: str, parent: Trace | None = None, within: str = "") -> None:
         self.name = name
         self.parent = parent
+        self.within: str = within or ("" if parent is None else parent.within)
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.nodes: list[AnyNode] = []
-        self.ids: dict[str, int] = {}
         self.tasks: dict[TaskKey, Task[..., Any]] = {} if parent is None else parent.tasks
         self.annotations: dict[str, Mapping[str, Any]] = (
             {} if parent is None else parent.annotations
@@ -80,52 +89,58 @@ class Trace:
         self.specs: dict[TaskKey, TaskSpec] = {}
         self.workflows: dict[str, Graph] = {}
         self.values: list[Value] = []
+        self.values_given: Mapping[str, Any] = {}
+        self.hints: Mapping[str, Any] = {}
+        self.bound: Mapping[str, str] = {}
         self.fixed: dict[tuple[Path, str], Fixed] = {}
         self.fixed_values: dict[tuple[Path, str], Any] = {}
+        self.allowed: frozenset[str] | None = None
         self.after: dict[NodeId, list[NodeId]] = {}
         self.guard: tuple[NodeId, int] | None = None
         self.guards: dict[NodeId, tuple[NodeId, int]] = {}
-        self.open_branches: list[tuple[str, str]] = []
-        self.allowed: frozenset[str] | None = None
-        # Plain values of a dynamic body that came in as arguments go on by handle.
+        self.open_branches: dict[NodeId, tuple[str, str]] = {}
+        self.unordered = False
+        self.returned: Any = Any
         self.handed: dict[int, Binding] = {}
-        self.result_annotation: Any = ANY
+        self._ids: dict[str, int] = {}
+        self._keys: dict[Task[..., Any], TaskKey] = {}
 
     # -- nodes ---------------------------------------------------------------------------------
 
     def new_id(self, name: str) -> NodeId:
         """A node id that is not taken: the name, then ``name-2`` and so on."""
-        count = self.ids.get(name)
+        ids = self._ids
+        count = ids.get(name)
         if count is None:
-            self.ids[name] = 1
+            ids[name] = 1
             return NodeId(name)
         while True:
             count += 1
             candidate = f"{name}-{count}"
-            if candidate not in self.ids:
-                self.ids[name] = count
-                self.ids[candidate] = 1
+            if candidate not in ids:
+                ids[name] = count
+                ids[candidate] = 1
                 return NodeId(candidate)
 
-    def add(self, node: AnyNode, position: int | None = None) -> None:
-        """Append or insert a node and remember what it is guarded by."""
-        self.nodes.insert(len(self.nodes) if position is None else position, node)
+    def add(self, node: AnyNode) -> None:
+        """Append a node and remember what it is guarded by."""
+        self.nodes.append(node)
         if node.guard is not None:
             self.guards[node.id] = node.guard
 
     def add_task(self, task: Task[..., Any], given: Iterable[tuple[str, Any]]) -> Output:
         """A node for one call of a task; gives the promise of its result."""
         node_id = self.new_id(task.name)
-        args, unproven = self.bind(task, given)
+        args, unproven = arguments.bind(self, task, given)
         self.add(
             TaskNode(
                 id=node_id,
-                task=self.use_task(task),
+                task=self._keys.get(task) or self.use_task(task),
                 args=args,
                 unproven=unproven,
                 guard=self.guard,
                 options=task.node_options,
-                line=location(2),
+                line=location(),
             )
         )
         return Output(self, node_id, (), task.returns)
@@ -140,33 +155,29 @@ class Trace:
     ) -> Output:
         """A node for a task mapped over lists; gives the promise of the list of results."""
         node_id = self.new_id(task.name)
-        args, unproven = self.bind(task, bound.items())
+        args, unproven = arguments.bind(self, task, bound.items())
         lists: list[tuple[str, Binding]] = []
-        checks = list(unproven)
         for name, value in mapped.items():
-            wanted = task.annotations.get(name, ANY)
-            binding, proven = self._list_argument(task, name, value, wanted)
+            binding, proven = arguments.bind_list(self, task, name, value)
             lists.append((name, binding))
             if not proven:
-                checks.append(name)
+                unproven = (*unproven, name)
         self.add(
             MapNode(
                 id=node_id,
                 task=self.use_task(task),
                 args=(*args, *lists),
-                unproven=tuple(checks),
+                unproven=unproven,
                 guard=self.guard,
                 options=task.node_options,
-                line=location(2),
+                line=location(),
                 mapped=tuple(mapped),
                 concurrency=concurrency,
                 min_success_ratio=ratio,
             )
         )
-        item = task.returns
-        if ratio < 1:
-            item = ANY if item is ANY else item | None
-        return Output(self, node_id, (), list[item])  # type: ignore[valid-type]
+        item: Any = task.returns if ratio >= 1 else union_of([task.returns, type(None)])
+        return Output(self, node_id, (), list.__class_getitem__(item))
 
     def add_workflow(
         self, name: str, graph: Graph, args: Sequence[tuple[str, Any]], returns: Any
@@ -174,11 +185,9 @@ class Trace:
         """A node for a workflow inside this one; equal specialisations share one graph."""
         node_id = self.new_id(name)
         key = self.share(name, graph)
-        bound = tuple((param, self.take_apart(value)) for param, value in args)
+        bound = tuple([(param, self.take_apart(value)) for param, value in args])
         self.add(
-            WorkflowNode(
-                id=node_id, workflow=key, args=bound, guard=self.guard, line=location(2)
-            )
+            WorkflowNode(id=node_id, workflow=key, args=bound, guard=self.guard, line=location())
         )
         return Output(self, node_id, (), returns)
 
@@ -192,18 +201,27 @@ class Trace:
         return key
 
     def use_task(self, task: Task[..., Any]) -> TaskKey:
-        """The task's key, the task entered in the side table."""
-        key = task.key
+        """The task's key in the graph, the task entered in the side table.
+
+        Tasks of one qualified name, such as those made in a loop, get keys of their own.
+        """
+        known_key = self._keys.get(task)
+        if known_key is not None:
+            return known_key
+        first = task.key
+        if self.within and not task.importable:
+            first = TaskKey(f"{first}@{self.within}")
+        key, count = first, 1
         found = self.tasks.get(key)
-        count = 1
-        while found is not None and found.fn is not task.fn:
+        while found is not None and not found.same_as(task):
             count += 1
-            key = TaskKey(f"{task.key}#{count}")
+            key = TaskKey(f"{first}#{count}")
             found = self.tasks.get(key)
         if found is None:
             self.tasks[key] = task.plain
         if key not in self.specs:
             self.specs[key] = task.spec(key)
+        self._keys[task] = key
         return key
 
     def task_name(self, node_id: NodeId) -> str:
@@ -215,155 +233,23 @@ class Trace:
                 return node.workflow if isinstance(node, WorkflowNode) else str(node.id)
         return str(node_id)
 
-    # -- arguments -----------------------------------------------------------------------------
-
-    def bind(
-        self, task: Task[..., Any], given: Iterable[tuple[str, Any]]
-    ) -> tuple[tuple[tuple[str, Binding], ...], tuple[str, ...]]:
-        """Bindings of a call's arguments, and the parameters the annotations do not prove.
-
-        Raises:
-            GraphError: an argument can never fit its parameter.
-        """
-        args: list[tuple[str, Binding]] = []
-        unproven: tuple[str, ...] = ()
-        annotations = task.annotations
-        for name, value in given:
-            kind = type(value)
-            if kind is Output:
-                self.usable(value)
-                wanted = annotations.get(name, ANY)
-                if wanted is not ANY:
-                    relation = relate(value._turnout_annotation, wanted)
-                    if relation is not Relation.PROVEN:
-                        if relation is Relation.REFUSED:
-                            self._refuse(task, name, wanted, show(value._turnout_annotation), value)
-                        unproven = (*unproven, name)
-                args.append(
-                    (name, ("output", value._turnout_node, *value._turnout_path))
-                )
-            elif kind is Input:
-                args.append((name, ("input", *value._turnout_path)))
-                if annotations.get(name, ANY) is not ANY:
-                    unproven = (*unproven, name)
-            else:
-                wanted = annotations.get(name, ANY)
-                if wanted is not ANY and kind is not wanted:
-                    binding, proven = self._fit(task, name, value, wanted)
-                    if not proven:
-                        unproven = (*unproven, name)
-                elif kind in _PLAIN:
-                    binding = ("const", value)
-                else:
-                    binding = self.take_apart(value)
-                args.append((name, binding))
-        return tuple(args), unproven
-
-    def _fit(
-        self, task: Task[..., Any], name: str, value: Any, wanted: Any
-    ) -> tuple[Binding, bool]:
-        """The binding of a constant or structure, converted and checked as far as is known."""
-        binding = self.take_apart(value)
-        if all(leaf[0] in ("const", "value") for leaf in leaves(binding)):
-            if binding[0] == "instantiate":
-                return binding, True
-            from turnout.types import convert
-
-            where = f"parameter {name!r} of task {task.name!r}"
-            try:
-                fitting = convert(value, wanted, where)
-            except TypeError as error:
-                raise GraphError(str(error), location=location(2)) from None
-            return (binding if fitting is value else self.take_apart(fitting)), True
-        for part, hint in _parts(value, wanted):
-            if type(part) is Output and relate(part._turnout_annotation, hint) is Relation.REFUSED:
-                self._refuse(task, name, hint, show(part._turnout_annotation), part)
-        return binding, False
-
-    def _list_argument(
-        self, task: Task[..., Any], name: str, value: Any, wanted: Any
-    ) -> tuple[Binding, bool]:
-        where = f"mapped parameter {name!r} of task {task.name!r}"
-        if type(value) is Output:
-            self.usable(value)
-            produced = value._turnout_annotation
-            if produced is ANY:
-                return promise.binding_of(value), False
-            if get_origin(produced) is not list and produced is not list:
-                raise GraphError(
-                    f"{where} takes a list to map over, and {value!r} is {show(produced)}",
-                    location=location(2),
-                )
-            item = (get_args(produced) or (ANY,))[0]
-            relation = relate(item, wanted)
-            if relation is Relation.REFUSED:
-                self._refuse(task, name, wanted, show(item), value)
-            return promise.binding_of(value), relation is Relation.PROVEN
-        if type(value) is Input:
-            known = value._turnout_value
-            if known is not OPEN and inputs.kind_of(known) != "sequence":
-                raise GraphError(
-                    f"{where} takes a list to map over, and {value!r} is {type(known).__name__}",
-                    location=location(2),
-                )
-            return inputs.binding_of(value), wanted is ANY
-        if not isinstance(value, (list, tuple)):
-            raise GraphError(
-                f"{where} takes a list to map over, not {type(value).__name__}",
-                location=location(2),
-            )
-        for item in value:
-            if type(item) is Output and relate(item._turnout_annotation, wanted) is Relation.REFUSED:
-                self._refuse(task, name, wanted, show(item._turnout_annotation), item)
-        return ("list", tuple(self.take_apart(item) for item in value)), wanted is ANY
+    # -- promises ------------------------------------------------------------------------------
 
     def take_apart(self, value: Any) -> Binding:
-        """The binding of any value: promises inside lists, dicts, dataclasses and configs are
-        found, and what holds none is a constant."""
-        kind = type(value)
-        if kind is Output:
-            self.usable(value)
-            return promise.binding_of(value)
-        if kind is Input:
-            if value._turnout_trace is not self:
-                raise GraphError(
-                    f"{value!r} belongs to workflow {value._turnout_trace.name!r} and is used in "
-                    f"{self.name!r}; pass it as an argument",
-                    location=location(2),
-                )
-            return inputs.binding_of(value)
-        if kind in _PLAIN or (kind is float and math.isfinite(value)):
-            return ("const", value)
-        if kind is Instantiate:
-            return ("instantiate", self.take_apart(value.config))
-        if kind is promise.Predicate:
-            bool(value)
-        if self.handed and id(value) in self.handed:
-            return self.handed[id(value)]
-        if holds_promise(value):
-            return self._structure(value, kind)
-        self.values.append(Value(_own_copy(value)))
-        return ("value", len(self.values) - 1)
+        """The binding of any value; see `turnout.dsl.arguments.take_apart`."""
+        return arguments.take_apart(self, value)
 
-    def _structure(self, value: Any, kind: type) -> Binding:
-        if kind is list:
-            return ("list", tuple(self.take_apart(item) for item in value))
-        if kind is tuple:
-            return ("tuple", tuple(self.take_apart(item) for item in value))
-        if kind is dict:
-            return ("dict", tuple((key, self.take_apart(item)) for key, item in value.items()))
-        if kind is set or kind is frozenset:
-            raise GraphError(
-                "a set cannot hold task outputs or inputs; use a list", location=location(2)
-            )
-        fields = inputs.record_fields(value)
-        self.values.append(Value(kind))
-        cls: Binding = ("value", len(self.values) - 1)
-        return (
-            "object",
-            cls,
-            tuple((name, self.take_apart(getattr(value, name))) for name in fields),
-        )
+    def compare(self, operation: str, left: Any, right: Any) -> Predicate:
+        """The predicate of a comparison; see `turnout.dsl.predicate.compare`."""
+        return predicate.compare(self, operation, left, right)
+
+    def condition(self, value: Any) -> Predicate:
+        """The predicate a value is; see `turnout.dsl.predicate.as_predicate`."""
+        return predicate.as_predicate(value, self)
+
+    def plain_key(self, key: Any) -> Any:
+        """What an output is indexed with: an input's plain value, anything else as it is."""
+        return use(key)
 
     def usable(self, output: Output) -> None:
         """Check that a promise may be used here.
@@ -375,16 +261,15 @@ class Trace:
             raise GraphError(
                 f"{output!r} belongs to workflow {output._turnout_trace.name!r} and is used in "
                 f"{self.name!r}; pass it as an argument",
-                location=location(2),
+                location=location(),
             )
-        if self.guards:
-            guard = self.guards.get(output._turnout_node)
-            if guard is not None and guard not in self._guard_chain():
-                raise GraphError(
-                    f"{output!r} was made in a case of conditional {guard[0]!r} and is used "
-                    "outside of it, where it may not exist; use what the conditional gives",
-                    location=location(2),
-                )
+        guard = self.guards.get(output._turnout_node)
+        if guard is not None and guard not in self._guard_chain():
+            raise GraphError(
+                f"{name_of(output)!r} was made in a case of conditional {guard[0]!r} and is used "
+                "outside of it, where it may not exist; use what the conditional gives",
+                location=location(),
+            )
 
     def _guard_chain(self) -> Iterable[tuple[NodeId, int]]:
         guard = self.guard
@@ -392,137 +277,89 @@ class Trace:
             yield guard
             guard = self.guards.get(guard[0])
 
-    def _refuse(
-        self, task: Task[..., Any], name: str, wanted: Any, found: str, value: Output
-    ) -> None:
-        source = path_text((value._turnout_node, *value._turnout_path))
-        raise GraphError(
-            f"node {task.name!r}: parameter {name!r} expects {show(wanted)}, "
-            f"found {found} from {source!r}",
-            location=location(2),
-        )
-
-    # -- order, fixed inputs -------------------------------------------------------------------
-
     def add_order(self, first: Any, then: Any) -> None:
         """``then`` runs after ``first``, though no data flows.
 
         Raises:
-            GraphError: one of them is no task output.
+            GraphError: one of them is no task output, or they are the same.
         """
         for value in (first, then):
             if type(value) is not Output:
                 raise GraphError(
-                    f"order is between task outputs, not {value!r}", location=location(2)
+                    f"order (>>) is between task outputs, and {value!r} is none",
+                    location=location(),
                 )
             self.usable(value)
         earlier, later = first._turnout_node, then._turnout_node
         if earlier == later:
             raise GraphError(
-                f"a cycle: {earlier!r} cannot come after itself", location=location(2)
+                f"a cycle: {name_of(first)!r} cannot come after itself", location=location()
             )
         self.after.setdefault(later, []).append(earlier)
+        self.unordered = True
 
-    def fix(
-        self,
-        path: Path,
-        what: str,
-        value: Any,
-        where: str | None = None,
-    ) -> None:
+    # -- inputs --------------------------------------------------------------------------------
+
+    def value_at(self, path: Path) -> Any:
+        """The value of an input path."""
+        return known.at_path(self.values_given.get(str(path[0]), OPEN), path[1:])
+
+    def fix(self, path: Path, what: str, value: Any, where: str | None = None) -> None:
         """Record that Python used an input.
+
+        Args:
+            path: the input.
+            what: ``value``, or ``keys`` when only the key set or length was looked at.
+            value: its value.
+            where: ``file:line`` of the use; found in the stack if not given.
 
         Raises:
             GraphError: the input is open, or ``@workflow(fixed=...)`` does not allow it.
         """
-        where = location(2) if where is None else where
-        if value is OPEN:
-            raise GraphError(
-                f"input {path_text(path)!r} has no value yet and steers the workflow; give it a "
-                "value, or pass it to a task",
-                location=where,
-            )
         key = (path, what)
-        if key in self.fixed:
+        if value is not OPEN and key in self.fixed:
             return
+        where = location() if where is None else where
+        if value is OPEN:
+            raise GraphError(self._open_text(path), location=where)
         if self.allowed is not None and not self._allows(path):
             raise GraphError(
-                f"input {path_text(path)!r} is fixed here, and the workflow allows only: "
+                f"input {path_text(path)!r} is fixed here, and workflow {self.name!r} allows only: "
                 f"{', '.join(sorted(self.allowed)) or 'none'}",
                 location=where,
             )
         kind: Literal["value", "keys"] = "keys" if what == "keys" else "value"
         self.fixed[key] = Fixed(path=path, what=kind, line=where)
-        self.fixed_values[key] = (
-            inputs.plain(value) if kind == "value" else _key_set(value)
+        self.fixed_values[key] = known.plain(value) if kind == "value" else known.keys_of(value)
+
+    def _open_text(self, path: Path) -> str:
+        source = self.bound.get(str(path[0]))
+        if source is not None:
+            return f"{path_text(path)!r} of workflow {self.name!r}, bound to {source}"
+        return (
+            f"input {path_text(path)!r} has no value yet and steers the workflow; give it a "
+            "value, or pass it to a task"
         )
 
     def _allows(self, path: Path) -> bool:
+        """Whether the path or what it lies in is allowed, with or without its parameter."""
         assert self.allowed is not None
         texts = {path_text(path[:end]) for end in range(1, len(path) + 1)}
         texts |= {path_text(path[1:end]) for end in range(2, len(path) + 1)}
         return bool(texts & self.allowed)
 
 
-def _key_set(value: Any) -> Any:
-    kind = inputs.kind_of(value)
-    return len(value) if kind == "sequence" else tuple(value)
+def bound_text(output: Output) -> str:
+    """What is said of a sub-workflow's parameter that stands for a task's output."""
+    task = output._turnout_trace.task_name(output._turnout_node)
+    return f"{name_of(output)!r}, {steering(task, 'used by Python here')}"
 
 
-def holds_promise(value: Any) -> bool:
-    """Whether a value is a promise, or a container with one inside."""
-    kind = type(value)
-    if kind in _PLAIN or kind is float:
-        return False
-    if kind is Output or kind is Input or kind is Instantiate or kind is promise.Predicate:
-        return True
-    if kind is list or kind is tuple or kind is set or kind is frozenset:
-        return any(map(holds_promise, value))
-    if kind is dict:
-        return any(map(holds_promise, value.values()))
-    if dataclasses.is_dataclass(kind) or (isinstance(value, tuple) and hasattr(kind, "_fields")):
-        return any(
-            holds_promise(getattr(value, name, None)) for name in inputs.record_fields(value)
-        )
-    return False
-
-
-def _own_copy(value: Any) -> Any:
-    """Containers copied, so that a list changed after the call does not change the graph."""
-    kind = type(value)
-    if kind is list or kind is tuple:
-        return kind(map(_own_copy, value))
-    if kind is dict:
-        return {key: _own_copy(item) for key, item in value.items()}
-    if kind.__module__.startswith("omegaconf."):
-        return inputs.plain(value)
-    return value
-
-
-def _parts(value: Any, wanted: Any) -> Iterable[tuple[Any, Any]]:
-    """The promises inside a structure with the annotation each must fit, where it is known."""
-    origin, args = get_origin(wanted), get_args(wanted)
-    kind = type(value)
-    if kind is Output or kind is Input:
-        yield value, wanted
-    elif kind is list and origin is list and args:
-        for item in value:
-            yield from _parts(item, args[0])
-    elif kind is dict and origin is dict and len(args) == 2:
-        for item in value.values():
-            yield from _parts(item, args[1])
-    elif kind is tuple and origin is tuple and args:
-        hints = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
-        for item, hint in zip(value, hints, strict=False):
-            yield from _parts(item, hint)
-
-
-def start(trace: Trace) -> Any:
+def start(trace: Trace) -> Token[Trace | None]:
     """Make a trace the current one; the token ends it with `stop`."""
     return _current.set(trace)
 
 
-def stop(token: Any) -> None:
+def stop(token: Token[Trace | None]) -> None:
     """Make the trace before the current one again."""
     _current.reset(token)
-

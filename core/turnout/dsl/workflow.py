@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from turnout.dsl import identity, inputs
+from turnout.dsl import arguments, inputs
 from turnout.dsl import trace as tracing
 from turnout.dsl.finish import finish
-from turnout.dsl.frames import location
-from turnout.dsl.inputs import OPEN, Input
-from turnout.dsl.promise import Output
-from turnout.dsl.task import Task, _annotation, _check_name, params_of, plain_run
-from turnout.dsl.trace import ANY, Trace, Traced
+from turnout.dsl.frames import asks_for_identity, line_of
+from turnout.dsl.known import OPEN
+from turnout.dsl.nested import failure_node, place
+from turnout.dsl.promise import name_of
+from turnout.dsl.task import (
+    Placeable,
+    Task,
+    annotation,
+    annotations_of,
+    check_function,
+    check_name,
+    params_of,
+    plain_run,
+)
+from turnout.dsl.trace import Trace, Traced
 from turnout.errors import GraphError
-from turnout.graph import Graph, NodeId, Param, TaskNode, WorkflowNode
-from turnout.graph.binding import path_text
-from turnout.graph.refs import ref_of
-from turnout.types import Relation, hints, relate, show
+from turnout.graph import Graph, Param
+from turnout.graph.refs import ref_of, resolve
+from turnout.types import Relation, checker, hints, relate, show
+from turnout.types.foreign import is_dict_config
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,7 +38,7 @@ R = TypeVar("R")
 WHOLE_CONFIG_NAMES = ("cfg", "config")
 
 
-class Workflow(Generic[P, R]):
+class Workflow(Placeable, Generic[P, R]):
     """A function that places tasks. Calling it traces it and runs it here, without records.
 
     Attributes:
@@ -53,35 +64,43 @@ class Workflow(Generic[P, R]):
         fixed: Iterable[str] | None = None,
         on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
     ) -> None:
+        check_function(fn, "workflow")
+        if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn):
+            raise TypeError(
+                f"workflow {fn.__name__!r} only builds a graph, so it is a plain def that returns "
+                "promises, no coroutine and no generator"
+            )
+        # First, for a function's own attributes must not stand in for those of the workflow.
+        functools.update_wrapper(self, fn)
         self.fn = fn
-        self.name = name or fn.__name__
-        _check_name(self.name)
+        self.name: str = fn.__name__.strip("<>") if name is None else name
+        check_name(self.name)
         self.ref = ref_of(fn)
         self.config_path = config_path
         self.config_name = config_name
         self.version_base = version_base
+        if isinstance(fixed, str):
+            raise TypeError(f"@workflow(fixed=...) takes a tuple of paths, not the text {fixed!r}")
         self.fixed = None if fixed is None else frozenset(fixed)
+        if not isinstance(on_failure, (Task, Workflow, type(None))):
+            raise TypeError(f"on_failure is a task or a workflow, not {on_failure!r}")
         self.on_failure = on_failure
         self.signature = inspect.signature(fn)
-        functools.update_wrapper(self, fn)
         for parameter in self.signature.parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"workflow {self.name!r} names its parameters: {parameter}")
+                raise TypeError(
+                    f"workflow {self.name!r} takes {parameter}; a workflow names its parameters"
+                )
 
     @functools.cached_property
     def hints(self) -> dict[str, Any]:
         """Parameter name to annotation; those without one are left out."""
-        found = hints(self.fn)
-        return {
-            name: _annotation(found[name])
-            for name in self.signature.parameters
-            if name in found and found[name] is not ANY
-        }
+        return annotations_of(self.fn, self.signature)
 
     @functools.cached_property
     def returns(self) -> Any:
         """The return annotation, ``Any`` if there is none."""
-        return _annotation(hints(self.fn).get("return", ANY))
+        return annotation(hints(self.fn).get("return", Any))
 
     @functools.cached_property
     def params(self) -> tuple[Param, ...]:
@@ -93,22 +112,18 @@ class Workflow(Generic[P, R]):
 
     def takes_whole(self, name: str) -> bool:
         """Whether a parameter receives the whole config, and not the key of its name."""
-        import dataclasses
-
         if name not in WHOLE_CONFIG_NAMES:
             return False
-        annotation = self.hints.get(name, ANY)
-        return (
-            annotation is ANY
-            or getattr(annotation, "__name__", "") == "DictConfig"
-            or (isinstance(annotation, type) and dataclasses.is_dataclass(annotation))
-        )
+        said = self.hints.get(name, Any)
+        if not isinstance(said, type):
+            return said is Any  # unannotated
+        return is_dict_config(said) or dataclasses.is_dataclass(said)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102  (the function's)
         trace = tracing.current()
         if trace is None:
-            return cast("R", plain_run(self, args, kwargs))  # type: ignore[arg-type]
-        return cast("R", self._place(trace, args, kwargs))
+            return cast("R", plain_run(self, args, kwargs))
+        return cast("R", place(self, trace, args, kwargs))
 
     def trace(self, values: Mapping[str, Any]) -> Traced:
         """Run the body once with promises for its inputs.
@@ -119,9 +134,10 @@ class Workflow(Generic[P, R]):
 
         Raises:
             GraphError: the body cannot be compiled.
+            Exception: whatever else the body raises, with a note on the promises involved.
         """
         trace = Trace(self.name)
-        graph = self._traced(trace, values)
+        graph = self.graph_of(trace, values)
         return Traced(
             graph=graph,
             tasks=trace.tasks,
@@ -129,102 +145,64 @@ class Workflow(Generic[P, R]):
             fixed_values=trace.fixed_values,
         )
 
-    def _traced(self, trace: Trace, values: Mapping[str, Any]) -> Graph:
-        identity.check(self)
-        trace.annotations[self.ref] = self.hints
+    def graph_of(self, trace: Trace, values: Mapping[str, Any]) -> Graph:
+        """Run the body inside a new trace; gives its graph."""
+        if asks_for_identity(self.fn):
+            from turnout.dsl import identity
+
+            identity.check(self.fn)
+        trace.annotations[self.ref] = trace.hints = self.hints
         trace.allowed = self.fixed
-        promises: dict[str, Any] = {}
-        for name, parameter in self.signature.parameters.items():
-            if name in values:
-                value = values[name]
-            else:
-                value = OPEN if parameter.default is parameter.empty else parameter.default
-            promises[name] = inputs.known(trace, (name,), value)
+        trace.values_given = {
+            name: values.get(
+                name, OPEN if parameter.default is parameter.empty else parameter.default
+            )
+            for name, parameter in self.signature.parameters.items()
+        }
+        where = line_of(self.fn)
+        promises = {
+            name: inputs.known(trace, (name,), value, where)
+            for name, value in trace.values_given.items()
+        }
         token = tracing.start(trace)
         try:
             by_position = [promises.pop(name) for name in self._positional_only]
             result = self.fn(*by_position, **promises)
             self._check_result(trace, result)
-            trace.result_annotation = _result_annotation(result)
-            handler = self._failure_node(trace)
-        except TypeError as error:
-            _name_inputs(error)
+            trace.returned = arguments.annotation_of(result)
+            handler = None
+            if self.on_failure is not None:
+                handler = failure_node(self, self.on_failure, trace)
+            return finish(trace, result, ref=self.ref, params=self.params, on_failure=handler)
+        except Exception as error:
+            from turnout.dsl.explain import note_promises
+
+            note_promises(error)
             raise
         finally:
             tracing.stop(token)
-        return finish(trace, result, ref=self.ref, params=self.params, on_failure=handler)
-
-    def _place(self, trace: Trace, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """A node for this workflow inside another, specialised by what its body fixes."""
-        try:
-            bound = self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise GraphError(f"workflow {self.name!r}: {error}", location=location(2)) from None
-        bound.apply_defaults()
-        given = dict(bound.arguments)
-        values: dict[str, Any] = {}
-        for name, value in given.items():
-            known = _known_value(value)
-            if known is not OPEN and name in self.hints and known is not None:
-                known = self._fitting(name, known)
-            values[name] = known
-            if type(value) is Output and name in self.hints:
-                produced = value._turnout_annotation
-                if relate(produced, self.hints[name]) is Relation.REFUSED:
-                    raise GraphError(
-                        f"workflow {self.name!r}: parameter {name!r} expects "
-                        f"{show(self.hints[name])}, found {show(produced)}",
-                        location=location(2),
-                    )
-        inner = Trace(self.name, parent=trace)
-        graph = self._traced(inner, values)
-        for (path, what), fixed in inner.fixed.items():
-            _fix_outer(trace, given.get(path[0]), path[1:], what, fixed.line)
-        returns = self.returns if self.returns is not ANY else _annotation_of(inner, graph)
-        return trace.add_workflow(self.name, graph, list(given.items()), returns)
-
-    def _fitting(self, name: str, value: Any) -> Any:
-        from turnout.types import convert
-
-        try:
-            return convert(value, self.hints[name], f"parameter {name!r} of workflow {self.name!r}")
-        except TypeError as error:
-            raise GraphError(str(error), location=location(2)) from None
 
     def _check_result(self, trace: Trace, result: Any) -> None:
-        if type(result) is not Output or self.returns is ANY:
+        """Refuse a result that can never be what the annotation promises."""
+        promised = self.returns
+        if promised is Any or trace.open_branches:
             return
-        produced = result._turnout_annotation
-        if relate(produced, self.returns) is Relation.REFUSED:
-            raise GraphError(
-                f"workflow {self.name!r} promises {show(self.returns)} and returns "
-                f"{show(produced)} from {result._turnout_node!r}"
-            )
-
-    def _failure_node(self, trace: Trace) -> TaskNode | WorkflowNode | None:
-        """The node of the failure handler: it takes inputs by name, and ``error`` as text."""
-        handler = self.on_failure
-        if handler is None:
-            return None
-        args = []
-        for name, parameter in handler.signature.parameters.items():
-            if name in self.signature.parameters:
-                args.append((name, ("input", name)))
-            elif name == "error":
-                args.append((name, ("input", "error")))
-            elif parameter.default is parameter.empty:
+        if not arguments.holds_promise(result):
+            check = checker(promised)
+            found = None if check is None else check(result)
+            if found is not None:
                 raise GraphError(
-                    f"on_failure={handler.name} needs {name!r}, which workflow {self.name!r} does "
-                    "not have; a failure handler takes the workflow's inputs by name, and 'error'"
+                    f"workflow {self.name!r} promises {show(promised)} and returns {found}",
+                    location=line_of(self.fn),
                 )
-        node_id = NodeId("on_failure")
-        if isinstance(handler, Task):
-            return TaskNode(id=node_id, task=trace.use_task(handler), args=tuple(args))
-        inner = Trace(handler.name, parent=trace)
-        graph = handler._traced(inner, {})
-        return WorkflowNode(
-            id=node_id, workflow=trace.share(handler.name, graph), args=tuple(args)
-        )
+        for part, wanted in arguments.parts(result, promised):
+            produced = part._turnout_annotation
+            if relate(produced, wanted) is Relation.REFUSED:
+                raise GraphError(
+                    f"workflow {self.name!r} promises {show(wanted)} and returns "
+                    f"{show(produced)} from {name_of(part)!r}",
+                    location=line_of(self.fn),
+                )
 
     @functools.cached_property
     def _positional_only(self) -> tuple[str, ...]:
@@ -235,70 +213,7 @@ class Workflow(Generic[P, R]):
         return f"<workflow {self.name}>"
 
     def __reduce__(self) -> Any:
-        return (_by_name, (self.ref,))
-
-
-def _by_name(ref: str) -> Any:
-    from turnout.graph.refs import resolve
-
-    return resolve(ref)
-
-
-def _known_value(value: Any) -> Any:
-    """What is known of an argument of a sub-workflow at launch; `OPEN` for anything of a task."""
-    kind = type(value)
-    if kind is Input:
-        return value._turnout_value
-    if kind is Output:
-        return OPEN
-    if tracing.holds_promise(value):
-        return OPEN
-    return value
-
-
-def _fix_outer(trace: Trace, value: Any, rest: tuple[Any, ...], what: str, line: str) -> None:
-    """What an inner workflow fixes of an outer input is fixed in the outer one too."""
-    if type(value) is not Input:
-        return
-    part: Any = value
-    for key in rest:
-        part = inputs.child_or_none(part, key)
-        if type(part) is not Input:
-            return
-    trace.fix(part._turnout_path, what, part._turnout_value, line)
-
-
-def _result_annotation(result: Any) -> Any:
-    """The annotation of what a body returned, as far as its promises tell."""
-    if type(result) is Output:
-        return result._turnout_annotation
-    if type(result) is tuple:
-        return tuple.__class_getitem__(tuple(map(_result_annotation, result)))
-    return ANY
-
-
-def _annotation_of(inner: Trace, graph: Graph) -> Any:
-    """The annotation of a graph's result where the workflow has none."""
-    if graph.result is None:
-        return type(None)
-    return inner.result_annotation
-
-
-def _name_inputs(error: TypeError) -> None:
-    """Add a note that names the inputs which stood in the frames the error passed through."""
-    found: dict[str, None] = {}
-    traceback = error.__traceback__
-    while traceback is not None:
-        for value in list(traceback.tb_frame.f_locals.values()):
-            if type(value) is Input:
-                found[path_text(value._turnout_path)] = None
-        traceback = traceback.tb_next
-    paths = [path for path in found if "." in path or "[" in path] or list(found)
-    if paths:
-        error.add_note(
-            f"inputs involved: {', '.join(paths)}; while the graph is built an input is a "
-            f"promise: use turnout.fixed({paths[0]}) where its plain value is needed"
-        )
+        return (resolve, (self.ref,))
 
 
 @overload
@@ -313,7 +228,7 @@ def workflow(
     fixed: Iterable[str] | None = None,
     on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
 ) -> Callable[[Callable[P, R]], Workflow[P, R]]: ...
-def workflow(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:
+def workflow(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:  # noqa: D417  (above)
     """Make a function a workflow.
 
     Args:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal
+
+from turnout.graph.refs import ref_of
 
 CacheMode = Literal["use", "refresh", "read", "off"]
 
@@ -186,10 +188,17 @@ class TaskOptions:
         if self.timeout is not None:
             object.__setattr__(self, "timeout", duration_seconds(self.timeout))
         if self.secrets is not None:
-            secrets = tuple(s if isinstance(s, Secret) else Secret(s) for s in self.secrets)
+            if isinstance(self.secrets, (str, Secret)):
+                raise TypeError(f"secrets takes a list of names, not {self.secrets!r}")
+            given: Iterable[Any] = self.secrets
+            secrets = tuple(s if isinstance(s, Secret) else Secret(s) for s in given)
             object.__setattr__(self, "secrets", secrets)
-        if isinstance(self.resources, Mapping):
+        if isinstance(self.resources, Mapping):  # as configs give it
             object.__setattr__(self, "resources", Resources(**self.resources))
+        for name in ("env_vars", "options"):
+            said = getattr(self, name)
+            if said is not None:
+                object.__setattr__(self, name, _as_json(said))
 
     def merged(self, over: TaskOptions | None) -> TaskOptions:
         """These options with everything ``over`` says laid on top.
@@ -211,6 +220,14 @@ class TaskOptions:
                 value = _laid_over(mine, value)
             said[name] = value
         return dataclasses.replace(self, **said) if said else self
+
+    def named(self) -> TaskOptions:
+        """These options without callables: what a cache depends on is there by name."""
+        cache = self.cache
+        if not isinstance(cache, Cache) or all(isinstance(item, str) for item in cache.depends):
+            return self
+        names = tuple(map(name_of, cache.depends))
+        return dataclasses.replace(self, cache=dataclasses.replace(cache, depends=names))
 
     def to_json(self) -> dict[str, Any]:
         """The options that are set, as JSON values; `from_json` is the way back."""
@@ -239,6 +256,26 @@ class TaskOptions:
         if "secrets" in said:
             said["secrets"] = tuple(Secret(**secret) for secret in said["secrets"])
         return cls(**said)
+
+
+def name_of(item: Any) -> str:
+    """What something a cache depends on is called in a graph.
+
+    >>> name_of(name_of), name_of("package.module"), name_of((1, 2))
+    ('turnout.graph.options:name_of', 'package.module', '(1, 2)')
+    """
+    if isinstance(item, str):
+        return item
+    return ref_of(item) if hasattr(item, "__qualname__") else repr(item)
+
+
+def _as_json(value: Any) -> Any:
+    """Mappings as dicts and sequences as lists, so that what is read back is equal."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    return value
 
 
 OPTION_NAMES: Final = tuple(f.name for f in dataclasses.fields(TaskOptions))

@@ -108,7 +108,11 @@ def _node(node: AnyNode) -> dict[str, Any]:
         data["guard"] = node.guard
     if isinstance(node, BranchNode):
         data["cases"] = [
-            {key: item for key, item in (("when", c.when), ("then", c.then), ("fail", c.fail)) if item is not None}
+            {
+                key: item
+                for key, item in (("when", c.when), ("then", c.then), ("fail", c.fail))
+                if item is not None
+            }
             for c in node.cases
         ]
     elif isinstance(node, WorkflowNode):

@@ -72,8 +72,12 @@ class Value:
         codec, text = self._encoded
         return repr(self.object) if codec == "json" else text if codec == "ref" else "<object>"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Value) and self.encoded == other.encoded
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, Value):
+            return NotImplemented
+        if self._object is not _UNSET and self._object is other._object:
+            return True  # without encoding what may be large
+        return self.encoded == other.encoded
 
     def __hash__(self) -> int:
         return hash(self.encoded)

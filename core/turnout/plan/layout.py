@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from turnout.dsl.inputs import OPEN, child_value, kind_of, plain
+from turnout.dsl.known import OPEN, child_value, kind_of, plain
 from turnout.errors import ConfigError, TypeMismatch
 from turnout.graph import (
     Binding,

@@ -70,7 +70,7 @@ def make_plan(
 
     Args:
         traced: the workflow.
-        inputs: values by parameter name, `turnout.dsl.inputs.OPEN` for one that has none.
+        inputs: values by parameter name, `turnout.dsl.known.OPEN` for one that has none.
         environment: where the run goes.
         resolve: finds the environment a task names.
         overrides: options the config gives to tasks, by task name.
@@ -93,9 +93,7 @@ def make_plan(
     usage = _unknown_tasks(rules)
     refused = rules.check(graph)
     refused += environment.backend.check(environment.config)
-    layout = Layout(
-        rules.annotations, rules.version, rules.options, workflows=traced.annotations
-    )
+    layout = Layout(rules.annotations, rules.version, rules.options, workflows=traced.annotations)
     result: Tree | None = None
     if isinstance(environment.backend, ExecutorBackend):
         trees = {name: ("inline", value) for name, value in inputs.items()}
@@ -188,4 +186,3 @@ def _cut(program: Program, until: str) -> tuple[Tree, frozenset[int]]:
             if then is not None:
                 sources(then, todo)
     return ("step", step.index), frozenset(wanted)
-

@@ -155,9 +155,7 @@ class Rules:
             problems += self.check(inner, f"{prefix}{inner.name}/")
         return problems
 
-    def _ask(
-        self, environment: Environment, setting: str, who: str, problems: list[str]
-    ) -> None:
+    def _ask(self, environment: Environment, setting: str, who: str, problems: list[str]) -> None:
         capability = environment.backend.capability(setting, environment.config)
         if capability.honoured:
             return

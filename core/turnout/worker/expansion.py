@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from turnout.backend.call import Call
 from turnout.dsl import trace as tracing
+from turnout.dsl.arguments import holds_promise
 from turnout.dsl.finish import finish
 from turnout.dsl.promise import Output
 from turnout.dsl.trace import Trace, Traced
@@ -29,7 +30,7 @@ def expand(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Traced:
         GraphError: the body cannot be compiled.
         TypeMismatch: what it returns does not fit its annotation.
     """
-    trace = Trace(task.name)
+    trace = Trace(task.name, within=call.id)
     trace.handed = {
         id(value): ("input", name)
         for name, value in kwargs.items()
@@ -37,9 +38,7 @@ def expand(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Traced:
     }
     token = tracing.start(trace)
     try:
-        first = [kwargs[name] for name in task.positional_only if name in kwargs]
-        rest = {k: v for k, v in kwargs.items() if k not in task.positional_only}
-        result = task.fn(*first, **rest)
+        result = task.call(kwargs)
     finally:
         tracing.stop(token)
     _check(task, result, call)
@@ -54,7 +53,7 @@ def _check(task: Task[..., Any], result: Any, call: Call) -> None:
         produced = result._turnout_annotation
         if relate(produced, task.returns) is Relation.REFUSED:
             raise TypeMismatch(where, show(task.returns), show(produced))
-    elif not tracing.holds_promise(result):
+    elif not holds_promise(result):
         check = checker(task.returns)
         found = check(result) if check is not None else None
         if found is not None:
