@@ -1,0 +1,26 @@
+"""Keeps the tests apart from one another and from the checkout they run in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from turnout.backend.base import Project
+from turnout.config import project
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def records_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workflows in test files belong to the checkout; their runs are recorded elsewhere."""
+    find = project.find
+
+    def elsewhere(start: Path | None = None) -> Project:
+        found = find(start)
+        if found.root != CHECKOUT:
+            return found
+        return found._replace(root=tmp_path, source=CHECKOUT)
+
+    monkeypatch.setattr(project, "find", elsewhere)
