@@ -207,6 +207,16 @@ def fanned_by_value(n: int) -> int:
 
 
 @workflow
+def fanned_twice() -> list[int]:
+    return joined([fan_by_value(1), fan_by_value(2), fan_by_value(3)])
+
+
+@task
+def joined(lists: list[list[int]]) -> list[int]:
+    return sorted(value for values in lists for value in values)
+
+
+@workflow
 def failing(kind: str) -> int:
     return fail(kind)
 

@@ -27,6 +27,7 @@ from turnout.errors import (
     TurnoutError,
     WorkerLost,
 )
+from turnout_local.pool import PoolExecutor
 
 
 def _load(name: str) -> Any:
@@ -53,11 +54,8 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def children() -> set[int]:
-    found = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
-    )
-    listed = {int(line) for line in found.stdout.split()}
-    return {pid for pid in listed if alive(pid)}
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for file in lists for pid in file.read_text().split() if alive(int(pid))}
 
 
 def alive(pid: int) -> bool:
@@ -133,6 +131,11 @@ class TestValues:
     def test_functions_travel_by_value(self) -> None:
         base = 20
         assert run(flows.lambda_value, f=lambda x: x + base) == 41
+
+    def test_dynamic_tasks_with_different_tasks_of_one_name(self) -> None:
+        expected = [10, 20, 21, 30, 31, 32]
+        assert run(flows.fanned_twice, {"backend": "local"}) == expected
+        assert run(flows.fanned_twice) == expected
 
     def test_local_tasks_travel_by_value(self) -> None:
         factor = 3
@@ -261,9 +264,7 @@ class TestTimeouts:
 
     def test_no_more_attempts_than_said(self, environment: Any) -> None:
         tries = folder("tries")
-        error = failure(
-            flows.timed, environment, folder=tries, naps="xsss", retries=1, seconds=0.2
-        )
+        error = failure(flows.timed, environment, folder=tries, naps="xsss", retries=1, seconds=0.2)
         assert isinstance(error, TaskTimeout)
         assert "attempt 2" in str(error)
         assert len(list(Path(tries).iterdir())) == 2
@@ -380,6 +381,12 @@ class TestEnds:
         driver.send_signal(number)
         driver.wait(10)
         assert gone(pids)
+
+    def test_a_call_is_reported_when_it_begins(self, monkeypatch: Any) -> None:
+        started: list[Any] = []
+        monkeypatch.setattr(PoolExecutor, "on_start", started.append)
+        assert run(flows.chain, n=1) == 5
+        assert len(started) == 4
 
     def test_lines_are_not_torn(self, capfd: Any) -> None:
         run(flows.talking)

@@ -235,10 +235,9 @@ class PoolExecutor(spi.Executor):
 
     def _pause(self, now: float, until: float | None) -> float | None:
         """How long nothing needs to be done unless something is heard."""
-        ends = [] if until is None else [until]
-        for worker in self._workers:
-            if worker.entry is not None and worker.entry.deadline is not None:
-                ends.append(worker.entry.deadline)
+        entries = [worker.entry for worker in self._workers if worker.entry is not None]
+        times = [until, *(entry.deadline for entry in entries)]
+        ends = [time for time in times if time is not None]
         return max(0.0, min(ends) - now) if ends else None
 
     def _listen(self, pause: float | None) -> None:

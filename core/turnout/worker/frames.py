@@ -80,7 +80,8 @@ class Reader:
         self._lengths = False
         self._message: list[bytearray] | None = None
         self._filled = 0
-        self._expect(bytearray(_COUNT.size))
+        self._buffer = bytearray(_COUNT.size)
+        self._view = memoryview(self._buffer)
 
     def read(self) -> tuple[list[list[bytearray]], bool]:
         """The messages that have come, and whether the other end is closed."""
@@ -99,8 +100,7 @@ class Reader:
                     messages.append(message)
 
     def _expect(self, buffer: bytearray) -> None:
-        self._buffer = buffer
-        self._view = memoryview(buffer)
+        self._buffer, self._view = buffer, memoryview(buffer)
 
     def _next(self) -> list[bytearray] | None:
         """Go on after the expected bytes have come; gives a message when it is whole."""

@@ -188,9 +188,7 @@ class Modules:
         files: name and file of the modules that hold tasks.
     """
 
-    def __init__(
-        self, script: tuple[str, str] | None, files: Mapping[str, str | None]
-    ) -> None:
+    def __init__(self, script: tuple[str, str] | None, files: Mapping[str, str | None]) -> None:
         self.files = dict(files)
         self._script = script
         self._broken: dict[str, BaseException] = {}
