@@ -23,7 +23,7 @@ def decide(engine: Engine, job: Job) -> None:
         chosen = next(
             index
             for index, (when, _, _) in enumerate(step.cases)
-            if when is None or holds(when, engine.value)
+            if when is None or holds(when, engine.values.of)
         )
     except StopIteration:
         engine.fail(job, BranchFailed(f"conditional {step.id!r}: no case holds"))
@@ -48,7 +48,7 @@ def _take(engine: Engine, job: Job, chosen: int, then: Tree) -> None:
     """The branch's result is that of the chosen case, whose jobs may run now."""
     for index, (_, other, _) in enumerate(job.step.cases or ()):
         if index != chosen and other is not None:
-            engine.drop(other)
+            engine.values.drop(other)
     job.tree = then
     found: set[int] = set()
     sources(then, found)

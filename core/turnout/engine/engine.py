@@ -14,11 +14,9 @@ from typing import Any
 
 from turnout.backend.base import Executor
 from turnout.backend.call import (
-    UNSET,
     Attempt,
     Call,
     Completion,
-    Handle,
     RunInfo,
     Status,
     Summary,
@@ -26,12 +24,12 @@ from turnout.backend.call import (
 )
 from turnout.engine import branches, failure, growth
 from turnout.engine.ahead import Ahead
-from turnout.engine.gather import gather, value_of
+from turnout.engine.gather import gather
 from turnout.engine.jobs import Frame, Job, State
+from turnout.engine.values import Values
 from turnout.engine.watch import Watch
 from turnout.errors import EncodeError, NonRetryable, TaskTimeout, TurnoutError, WorkerLost
-from turnout.plan import Environment, Plan, Step, Tree
-from turnout.plan.layout import sources
+from turnout.plan import Environment, Plan, Step
 
 LOST_LIMIT = 3
 """How often a job whose worker went away is submitted again."""
@@ -81,6 +79,7 @@ class Engine:
         self.ended = ended
         self.result = Result()
         self.jobs = self.result.jobs
+        self.values = Values(self.jobs)
         self.culprit: Job | None = None
         self.ready: deque[Job] = deque()
         self.running: dict[Ticket, Job] = {}
@@ -90,7 +89,6 @@ class Engine:
         self.ahead: Ahead | None = None
         self._open = open_executor
         self._infos: dict[str, RunInfo] = {}
-        self._copies: dict[Job, dict[Executor, Handle]] = {}
         self._cancelled = False
 
     # -- the run -------------------------------------------------------------------------------
@@ -106,14 +104,14 @@ class Engine:
             self.enter(plan.program.steps, None, plan.wanted)
             growth.hold_inputs(self, 0)
             if plan.result is not None:
-                self.hold(plan.result)
+                self.values.hold(plan.result)
             self.drive()
             if self.culprit is not None:
                 failure.handle(self, self.culprit)
             elif self._cancelled:
                 self.result.status = "cancelled"
             elif plan.result is not None:
-                self.result.value = self.value(plan.result)
+                self.result.value = self.values.of(plan.result)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             self.result.status = "cancelled" if interrupted else "failed"
@@ -201,7 +199,7 @@ class Engine:
             if job.step.cases is not None:
                 for _, then, _ in job.step.cases:
                     if then is not None:
-                        self.hold(then)
+                        self.values.hold(then)
         if frame is not None:
             frame.jobs += entered
             frame.remaining += len(entered)
@@ -323,7 +321,9 @@ class Engine:
                         leaves.append(source.handle)
                         continue
                 shapes = [("leaf", index) for index in range(position)]
-            shapes.append(gather(tree, leaves, jobs, lambda job: self._brought(job, executor)))
+            shapes.append(
+                gather(tree, leaves, jobs, lambda job: self.values.brought(job, executor))
+            )
         assert step.spec is not None
         return Call(
             id=step.id,
@@ -337,17 +337,6 @@ class Engine:
             unproven=step.unproven,
             attempt=len(job.attempts) + 1,
         )
-
-    def _brought(self, job: Job, executor: Executor) -> Handle:
-        """A job's result where this executor finds it; brought over once, if it is elsewhere."""
-        if job.executor is None or job.handle is None:
-            raise LookupError(f"node {job.step.id!r} has left no result")
-        if job.executor is executor:
-            return job.handle
-        copies = self._copies.setdefault(job, {})
-        if executor not in copies:
-            copies[executor] = executor.put(job.executor.fetch(job.handle))
-        return copies[executor]
 
     # -- ends ----------------------------------------------------------------------------------
 
@@ -449,9 +438,9 @@ class Engine:
                     self.ahead.late.append(consumer)
         if self.ahead is not None:
             self.ahead.finished(job)
-        self.drop_needs(job)
+        self.values.drop_needs(job)
         if job.uses == 0:
-            self.release(job)
+            self.values.release(job)
         return None if job.frame is None else self.left(job.frame)
 
     def left(self, frame: Frame) -> Job | None:
@@ -468,70 +457,6 @@ class Engine:
     def fail(self, job: Job, error: BaseException, *, told: bool = False) -> None:
         """A job has failed for good; ``told`` says that its last attempt is noted already."""
         failure.fail(self, job, error, told)
-
-    # -- values --------------------------------------------------------------------------------
-
-    def hold(self, tree: Tree) -> None:
-        """Keep what a tree takes its values from."""
-        found: set[int] = set()
-        sources(tree, found)
-        for index in found:
-            self.jobs[index].uses += 1
-
-    def drop(self, tree: Tree) -> None:
-        """Undo `hold`."""
-        found: set[int] = set()
-        sources(tree, found)
-        for index in found:
-            self._used(self.jobs[index])
-
-    def drop_needs(self, job: Job) -> None:
-        """A job that has ended uses what it needed no longer."""
-        jobs = self.jobs
-        for index in job.step.needs:
-            need = jobs[index]
-            need.uses -= 1
-            if need.uses == 0:
-                self.release(need)
-
-    def _used(self, job: Job) -> None:
-        job.uses -= 1
-        if job.uses == 0:
-            self.release(job)
-
-    def release(self, job: Job) -> None:
-        """Nobody needs a job's result any more."""
-        todo = [job]
-        while todo:
-            job = todo.pop()
-            if job.state is not State.DONE:
-                continue
-            if job.handle is not None and job.executor is not None:
-                job.executor.release([job.handle])
-                job.handle = None
-            for executor, copy in self._copies.pop(job, {}).items():
-                executor.release([copy])
-            if job.tree is not None:
-                found: set[int] = set()
-                sources(job.tree, found)
-                job.tree = None
-                for index in found:
-                    source = self.jobs[index]
-                    source.uses -= 1
-                    if source.uses == 0:
-                        todo.append(source)
-
-    def fetch(self, job: Job) -> Any:
-        """A job's result in this process."""
-        if job.summary is not None and job.summary.small is not UNSET:
-            return job.summary.small
-        if job.executor is None or job.handle is None:
-            raise LookupError(f"node {job.step.id!r} has left no result")
-        return job.executor.fetch(job.handle)
-
-    def value(self, tree: Tree) -> Any:
-        """The value of a tree in this process."""
-        return value_of(tree, self.jobs, self.fetch)
 
 
 def _info_for(info: RunInfo, environment: Environment) -> RunInfo:

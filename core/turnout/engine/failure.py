@@ -67,8 +67,8 @@ def _let_go(engine: Engine, job: Job) -> None:
     job.tree = None
     for tree in trees:
         if tree is not None:
-            engine.drop(tree)
-    engine.drop_needs(job)
+            engine.values.drop(tree)
+    engine.values.drop_needs(job)
 
 
 def abandon(engine: Engine, frame: Frame) -> None:

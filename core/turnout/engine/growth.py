@@ -64,7 +64,7 @@ def grow_map(engine: Engine, job: Job) -> None:
         engine.finish(job)
         return
     engine.enter(steps[first:], frame)
-    engine.hold(job.tree)
+    engine.values.hold(job.tree)
     if step.concurrency is not None and count > step.concurrency:
         for _ in range(count - step.concurrency):
             frame.waiting.appendleft(engine.ready.pop())
@@ -76,7 +76,7 @@ def _columns(engine: Engine, job: Job, frame: Frame) -> dict[str, list[Tree]]:
     def items(source: Job, tree: Tree) -> Sequence[Tree]:
         parts = _split(engine, job, source) if len(tree) == 2 else None
         if parts is None:
-            return [("inline", item) for item in listed(chosen(engine.fetch(source), tree))]
+            return [("inline", item) for item in listed(chosen(engine.values.fetch(source), tree))]
         frame.parts += parts
         return [("inline", part) for part in parts]
 
@@ -131,7 +131,7 @@ def grow_dynamic(engine: Engine, job: Job) -> None:
     job.grown = Frame(job)
     entered = engine.enter(program.steps[first:], job.grown)
     hold_inputs(engine, scope)
-    engine.hold(job.tree)
+    engine.values.hold(job.tree)
     if not entered:
         engine.finish(job)
 
@@ -156,9 +156,9 @@ def settle(engine: Engine, frame: Frame) -> None:
         # Dynamic tasks inside one another must not make a chain as long as they are deep.
         inner = jobs[tree[1]].tree
         assert inner is not None
-        engine.hold(inner)
+        engine.values.hold(inner)
         owner.tree = inner
-        engine.drop(tree)
+        engine.values.drop(tree)
     drop_parts(frame)
 
 
@@ -175,4 +175,4 @@ def hold_inputs(engine: Engine, first: int) -> None:
     for scope in engine.plan.program.scopes[first:]:
         if scope.handler is not None:
             for tree in scope.inputs.values():
-                engine.hold(tree)
+                engine.values.hold(tree)
