@@ -43,7 +43,7 @@ from turnout.worker.child import Child, end
 from turnout.worker.inline import InlineExecutor, Ref
 from turnout.worker.payload import Payload
 from turnout.worker.run import Outcome, run_call
-from turnout.worker.wire import Began, Ended, Message, Parcel, Sender, read, variables
+from turnout.worker.wire import Began, Ended, Logged, Message, Parcel, Sender, read, variables
 
 __all__ = [
     "API_VERSION",
@@ -69,6 +69,7 @@ __all__ = [
     "InlineExecutor",
     "Kept",
     "Level",
+    "Logged",
     "Message",
     "NodeEvent",
     "Observation",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import turnout
 from turnout import Resources, dynamic, fixed, map_task, task, workflow
 from turnout.errors import NonRetryable
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -204,6 +207,18 @@ def fanned(n: int) -> int:
 @workflow
 def fanned_by_value(n: int) -> int:
     return total(fan_by_value(n))
+
+
+@task
+def logs(x: int) -> int:
+    log.debug("not heard")
+    log.info("x is %s", x)
+    return x
+
+
+@workflow
+def logging_one(x: int) -> int:
+    return logs(x)
 
 
 @workflow

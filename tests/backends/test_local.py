@@ -388,6 +388,14 @@ class TestEnds:
         assert run(flows.chain, n=1) == 5
         assert len(started) == 4
 
+    def test_what_tasks_log_is_logged_here(self, caplog: Any) -> None:
+        with caplog.at_level("INFO"):
+            assert run(flows.logging_one, x=3) == 3
+        [record] = [r for r in caplog.records if r.name == "local_tasks"]
+        assert record.getMessage() == "x is 3"
+        assert record.levelname == "INFO"
+        assert record.process != os.getpid()
+
     def test_lines_are_not_torn(self, capfd: Any) -> None:
         run(flows.talking)
         lines = capfd.readouterr().out.splitlines()

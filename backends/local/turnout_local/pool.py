@@ -262,6 +262,8 @@ class PoolExecutor(spi.Executor):
                 self._stillborn = 0
                 if worker.entry is not None:
                     self._start(worker)
+            elif isinstance(told, spi.Logged):
+                told.handle()
             elif worker.entry is None:
                 continue
             elif isinstance(told, spi.Began):

@@ -12,7 +12,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Final
@@ -48,7 +48,7 @@ def main(requests: Any, replies: int, lifeline: int) -> None:
         os._exit(0)
     _end_with(lifeline)
     worker = Worker(pickle.loads(setup[0]), replies)
-    frames.send(replies, wire.ready())
+    worker.say(wire.ready())
     while (message := frames.receive(requests)) is not None:
         worker.take(message)
     _leave()
@@ -63,9 +63,10 @@ class Worker:
     """
 
     def __init__(self, setup: Sequence[Any], replies: int) -> None:
-        _, info, argv, script, modules, source, wraps = setup
+        _, info, argv, script, modules, source, wraps, level = setup
         self._info: RunInfo = info
         self._replies = replies
+        self._lock = threading.Lock()
         self._tasks: dict[int, tuple[Any, Any, Any]] = {}
         self._modules = Modules(script, modules)
         sys.argv[:] = argv
@@ -73,8 +74,15 @@ class Worker:
             sys.path.append(source)
         if not wraps:
             no_wrappers()
+        if level is not None:
+            _forward_logging(level, self.say)
         for name in modules:
             self._modules.load(name)
+
+    def say(self, message: wire.Message) -> None:
+        """Send the driver a message; threads of a task may log while it ends."""
+        with self._lock:
+            frames.send(self._replies, message)
 
     def take(self, message: Sequence[frames.Bytes]) -> None:
         """Do what a message says."""
@@ -132,7 +140,7 @@ class Worker:
         def begins(number: int, failed: Sequence[Attempt]) -> None:
             nonlocal told
             if announced or failed:
-                frames.send(self._replies, wire.began(number, failed[told:]))
+                self.say(wire.began(number, failed[told:]))
                 told = len(failed)
 
         try:
@@ -145,7 +153,7 @@ class Worker:
             outcome = _refused(call, error)
         except BaseException as error:  # an exit or interrupt is the task's own doing here
             outcome = _refused(call, error)
-        frames.send(self._replies, wire.ended(call, outcome))
+        self.say(wire.ended(call, outcome))
 
 
 def _values(
@@ -260,6 +268,29 @@ def importing() -> Iterator[None]:
             os.environ.pop(IMPORTING, None)
         else:
             os.environ[IMPORTING] = before
+
+
+def _forward_logging(level: int, say: Callable[[wire.Message], None]) -> None:
+    """Let the driver's logging have what is logged here."""
+    import logging
+
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said = {name: getattr(record, name) for name in _LOGGED}
+            # Arguments and exceptions may be anything; the text is what is left of them.
+            said["msg"] = record.getMessage()
+            if record.exc_info and not record.exc_text:
+                said["exc_text"] = logging.Formatter().formatException(record.exc_info)
+            say(wire.logged(said))
+
+    logging.basicConfig(level=level, handlers=[Forward()])
+
+
+_LOGGED: Final = (
+    "created", "exc_text", "filename", "funcName", "levelname", "levelno", "lineno", "module",
+    "msecs", "name", "pathname", "process", "processName", "relativeCreated", "stack_info",
+    "thread", "threadName",
+)  # fmt: skip
 
 
 def _ignore_interrupts() -> None:

@@ -5,7 +5,7 @@ words, the others are values, each a pickle and the buffers it leaves out.
 
 To the worker:
 
-``("setup", run, argv, main, modules, source, wraps)``  once, first
+``("setup", run, argv, main, modules, source, wraps, level)``  once, first
 ``("set", variables)``                          environment variables, for good
 ``("task", number, by_value, file)``            spec and options, and the task if it goes by value
 ``("call", id, number, ...)``                   one call, with the values of its leaves
@@ -15,6 +15,7 @@ From the worker:
 ``("ready",)``                                  once, when its modules are imported
 ``("attempt", number, since, failed)``          an attempt begins
 ``("end", ...)``                                a call has ended, with its result
+``("log", attributes)``                         a task has logged something
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Sender:
                 modules[name] = _file_of(task.fn.__module__)
         script = None if main is None else (main[0], os.fspath(main[1]))
         argv = list(sys.argv)
-        said = ("setup", info, argv, script, modules, os.fspath(source), wraps_calls())
+        said = ("setup", info, argv, script, modules, os.fspath(source), wraps_calls(), _level())
         return [pickle.dumps(said, protocol=5)]
 
     def parcel(self, call: Call, *, announced: bool) -> Parcel:
@@ -162,6 +163,13 @@ def _portable(options: TaskOptions) -> TaskOptions:
     return options
 
 
+def _level() -> int | None:
+    """What of logging is heard here; ``None`` if nothing has been set up for it."""
+    logging = sys.modules.get("logging")
+    root = logging.getLogger() if logging is not None else None
+    return root.level if root is not None and root.handlers else None
+
+
 def _file_of(module: str) -> str | None:
     found = sys.modules.get(module)
     if found is None and module == module_name("__main__"):
@@ -229,6 +237,30 @@ def variables(values: Mapping[str, str]) -> Message:
     return [whole(("set", dict(values)))]
 
 
+class Logged(NamedTuple):
+    """A task has logged something.
+
+    Attributes:
+        attributes: those of the log record.
+    """
+
+    attributes: dict[str, Any]
+
+    def handle(self) -> None:
+        """Log it here, where the user has said what is to be done with it."""
+        import logging
+
+        record = logging.makeLogRecord(self.attributes)
+        logger = logging.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            logger.handle(record)
+
+
+def logged(attributes: dict[str, Any]) -> Message:
+    """The message that a task has logged something."""
+    return [whole(("log", attributes))]
+
+
 def ready() -> Message:
     """The message of a worker that has started."""
     return [whole(("ready",))]
@@ -290,13 +322,15 @@ def _unpack_attempt(packed: Sequence[Any]) -> Attempt:
     return Attempt(number, failures.unpack(error), seconds, retried)
 
 
-def read(message: Sequence[Bytes]) -> Began | Ended | None:
+def read(message: Sequence[Bytes]) -> Began | Ended | Logged | None:
     """What a worker says; ``None`` when it says that it is ready."""
     said = pickle.loads(message[0])
     if said[0] == "ready":
         return None
     if said[0] == "attempt":
         return Began(said[1], said[2], tuple(map(_unpack_attempt, said[3])))
+    if said[0] == "log":
+        return Logged(said[1])
     _, status, at, summary, told, packed = said
     attempts = tuple(map(_unpack_attempt, told))
     if attempts:
