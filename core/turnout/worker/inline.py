@@ -71,24 +71,19 @@ class InlineExecutor(Executor):
         task = self._tasks.get(call.task.key)
         if task is None:
             task = resolve(call.task.ref)
-        values = []
-        digests: list[str] = []
-        for leaf in call.leaves:
-            if type(leaf) is Ref:
-                values.append(leaf.value)
-                digests.append(leaf.digest)
-            else:
-                values.append(leaf)
-                digests.append("")
+        leaves = call.leaves
+        values = [leaf.value if type(leaf) is Ref else leaf for leaf in leaves]
+        digests: Sequence[str] = ()
+        if call.version:
+            digests = [leaf.digest if type(leaf) is Ref else "" for leaf in leaves]
         # A call whose result is cached makes no attempt, and so never starts.
         started = None
         if self.on_start is not None:
             started = functools.partial(self._begins, self.on_start, ticket)
         outcome = run_call(call, values, task, digests, started)
-        if outcome.status is Status.DONE:
-            handle = Ref(outcome.value, outcome.summary.digest)
-            return Completion(ticket, Status.DONE, handle, outcome.summary)
-        return Completion(ticket, outcome.status, None, outcome.summary, outcome.error)
+        status, value, error, summary = outcome
+        handle = Ref(value, summary.digest) if status is Status.DONE else None
+        return Completion(ticket, status, handle, summary, error)
 
     @staticmethod
     def _begins(
