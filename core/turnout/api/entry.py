@@ -165,6 +165,6 @@ def runs(
 
 def _records() -> Records:
     from turnout.config.project import find
-    from turnout.storage.records import Records
+    from turnout.storage.records import records_at
 
-    return Records(find().root / ".turnout")
+    return records_at(str(find().root / ".turnout"))

@@ -17,7 +17,7 @@ from turnout.engine import Engine, Result, State, Watch
 from turnout.errors import PlanError, RunCancelled, RunFailed
 from turnout.graph.serial import dumps
 from turnout.plan import Environment, Plan
-from turnout.storage.records import NodeRow, Records
+from turnout.storage.records import NodeRow, Records, records_at
 
 
 def new_run_id() -> str:
@@ -97,7 +97,7 @@ class Execution:
         plan = self.plan
         if not isinstance(plan.environment.backend, ExecutorBackend):
             raise PlanError([f"{plan.environment.backend.name!r} does not execute graphs here"])
-        self.records = Records(self.home)
+        self.records = records_at(os.fspath(self.home))
         recorder = Recorder(
             self.records,
             first_record(
@@ -132,7 +132,6 @@ class Execution:
             ended = engine.result
             failure = ended.error or self.error
             recorder.finish(ended.status, failure, self.url)
-            self.records.close()
             self.watch.run(ended.status, len(ended.jobs), failure)
 
     def _open(self, environment: Environment) -> Executor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Mapping
@@ -57,12 +58,17 @@ def main_module() -> tuple[str, Path] | None:
     file = getattr(module, "__file__", None)
     if module is None or not isinstance(file, str):
         return None
+    spec = getattr(module, "__spec__", None)
+    return _known_as(file, None if spec is None else spec.name)
+
+
+@functools.lru_cache(maxsize=8)
+def _known_as(file: str, name: str | None) -> tuple[str, Path] | None:
     path = Path(file).absolute()
     if _installed(path):
         return None
-    spec = getattr(module, "__spec__", None)
-    if spec is not None:
-        return spec.name, path
+    if name is not None:
+        return name, path
     if path.suffix != ".py" or not path.stem.isidentifier():
         return None
     return path.stem, path

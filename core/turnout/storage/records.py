@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -17,7 +18,7 @@ from turnout.storage.store import Store
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["INLINE_BYTES", "SCHEMA_VERSION", "Kept", "NodeRow", "Records", "RunRecord"]
+__all__ = ["INLINE_BYTES", "SCHEMA_VERSION", "Kept", "NodeRow", "Records", "RunRecord", "records_at"]
 
 SCHEMA_VERSION: Final = 1
 INLINE_BYTES: Final = 1 << 20
@@ -347,9 +348,26 @@ class Records:
             connection.execute("COMMIT")
 
     def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and not os.path.exists(self.path):
+            self.close()  # somebody has removed the records
         if self._connection is None:
             self._connection = _connect(self.path)
         return self._connection
+
+
+def records_at(root: str) -> Records:
+    """The records in a directory, opened once per process and closed at its end."""
+    return _records_at(root, os.getpid())
+
+
+@functools.lru_cache(maxsize=8)
+def _records_at(root: str, pid: int) -> Records:
+    # SQLite connections do not survive a fork, so a forked process opens its own.
+    import atexit
+
+    records = Records(root)
+    atexit.register(records.close)
+    return records
 
 
 def _connect(path: str) -> sqlite3.Connection:
