@@ -118,8 +118,9 @@ def _frames(error: BaseException) -> list[str]:
     for position, link in enumerate(reversed(chain)):
         last = position == len(chain) - 1
         shown = _one(link, brief=not last)
-        # A library that raises anew what it caught tells its owner nothing twice.
-        if not last and shown[-1:] == _one(chain[len(chain) - 2 - position])[-1:]:
+        # What is raised anew, or told in the next message, is told once.
+        following = "" if last else "\n".join(_one(chain[len(chain) - 2 - position])[-1:])
+        if not last and (shown[-1:] == [following] or (len(shown) == 1 and shown[0] in following)):
             continue
         if lines:
             lines += ["", "which led to:", ""]

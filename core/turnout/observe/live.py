@@ -123,6 +123,8 @@ class LiveProgress:
         ended = sum(counts.values())
         run = self._tally.run
         known = run.nodes if run is not None and run.nodes >= ended else 0
+        if any("[" in name for name in list(self._tally.entries)):
+            known = 0  # the items of maps are not in the number the run began with
         parts = [f"{ended} of {known} nodes" if known else f"{ended} nodes"]
         parts += [f"{counts[what]} {what}" for what in ("cached", "failed") if counts[what]]
         parts.append(_elapsed(now - self._tally.began))
