@@ -8,7 +8,7 @@ further jobs ready. Maps and dynamic tasks grow frames of further jobs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,20 +136,27 @@ class Engine:
                 if self.ready:
                     continue
                 break
-            for completion in self._wait():
-                job = self.running.pop(completion.ticket, None)
-                if job is not None:
-                    self._complete(job, completion)
+            self._wait()
             if self.ahead is not None:
                 for job, late in self.ahead.caught_up():
                     self._end(job, late)
 
-    def _wait(self) -> Iterator[Completion]:
+    def _wait(self) -> None:
+        """Take in what has ended, waiting for it where nothing has."""
         busy = [executor for executor, count in self.outstanding.items() if count]
         # A run in the background looks now and then whether it has been cancelled.
         timeout = 0.05 if len(busy) > 1 else 0.25
+        take = self.running.pop
         for executor in busy:
-            yield from executor.wait_any(timeout)
+            for completion in executor.wait_any(timeout):
+                job = take(completion.ticket, None)
+                if job is None:
+                    continue
+                self.outstanding[executor] -= 1
+                if job.missing and self.ahead is not None:
+                    self.ahead.keep(job, completion)
+                else:
+                    self._end(job, completion)
 
     def _close_all(self) -> None:
         problem: Exception | None = None
@@ -326,27 +333,19 @@ class Engine:
             )
         assert step.spec is not None
         return Call(
-            id=step.id,
-            run=info,
-            task=step.spec,
-            options=step.options,
-            version=step.version,
-            names=step.names,
-            shapes=None if shapes is None else tuple(shapes),
-            leaves=tuple(leaves),
-            unproven=step.unproven,
-            attempt=len(job.attempts) + 1,
+            step.id,
+            info,
+            step.spec,
+            step.options,
+            step.version,
+            step.names,
+            None if shapes is None else tuple(shapes),
+            tuple(leaves),
+            step.unproven,
+            len(job.attempts) + 1,
         )
 
     # -- ends ----------------------------------------------------------------------------------
-
-    def _complete(self, job: Job, completion: Completion) -> None:
-        assert job.executor is not None
-        self.outstanding[job.executor] -= 1
-        if job.missing and self.ahead is not None:
-            self.ahead.keep(job, completion)
-        else:
-            self._end(job, completion)
 
     def _end(self, job: Job, completion: Completion) -> None:
         status = completion.status

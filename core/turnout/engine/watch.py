@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from turnout.backend.call import Attempt
 from turnout.backend.hooks import NodeEvent, RunEvent
 from turnout.backend.registry import notify, registry
 from turnout.engine.jobs import Job
+from turnout.errors import PluginError
 
 _EVENTS: Final = (
     "run_started", "run_finished", "node_started", "node_failed", "node_retried",
@@ -36,9 +37,7 @@ class Watch:
             calls.extend(
                 getattr(observer, name) for observer in observers if hasattr(observer, name)
             )
-            hook = getattr(hooks, f"turnout_{name}")
-            if hook.get_hookimpls():
-                calls.append(_by_keyword(hook, "run" if name.startswith("run") else "event"))
+            calls.extend(_implementations(getattr(hooks, f"turnout_{name}")))
         self.active = any(self._calls[name] for name in _EVENTS if name.startswith("node"))
 
     @classmethod
@@ -104,8 +103,32 @@ class Watch:
             notify(calls, event)
 
 
-def _by_keyword(hook: Any, keyword: str) -> Any:
-    def call(event: Any) -> None:
-        hook(**{keyword: event})
+def _implementations(hook: Any) -> Iterator[Any]:
+    """Each plugin's function, so that an exception in one keeps nothing from the others."""
+    for found in reversed(hook.get_hookimpls()):
+        if found.wrapper or found.hookwrapper:
+            raise PluginError(
+                f"plugin {found.plugin_name!r}: {hook.name} tells what happened; "
+                "there is nothing to wrap"
+            )
+        yield _Implementation(found)
 
-    return call
+
+class _Implementation:
+    """One plugin's function for one hook."""
+
+    __slots__ = ("_function", "_plugin", "_takes")
+
+    def __init__(self, found: Any) -> None:
+        self._function = found.function
+        self._plugin = found.plugin_name
+        self._takes = bool(found.argnames)
+
+    def __call__(self, event: Any) -> None:
+        if self._takes:
+            self._function(event)
+        else:
+            self._function()
+
+    def __repr__(self) -> str:
+        return f"plugin {self._plugin!r}"
