@@ -39,7 +39,9 @@ class BrokenPlugin:
 
     def __str__(self) -> str:
         kind = type(self.error).__name__
-        return f"plugin {self.name!r} of {self.distribution!r} cannot be loaded: {kind}: {self.error}"
+        return (
+            f"plugin {self.name!r} of {self.distribution!r} cannot be loaded: {kind}: {self.error}"
+        )
 
 
 @dataclass(slots=True)
@@ -81,9 +83,7 @@ class Registry:
         for broken in self.broken:
             if broken.name == name:
                 raise PluginError(str(broken)) from broken.error
-        raise ConfigError(
-            f"unknown execution environment {name!r}; {choices(name, self.backends)}"
-        )
+        raise ConfigError(f"unknown execution environment {name!r}; {choices(name, self.backends)}")
 
     def default(self) -> Backend:
         """The one backend that declares itself the default.
@@ -213,4 +213,4 @@ def notify(calls: Iterable[Callable[..., Any]], event: Any) -> None:
         try:
             call(event)
         except Exception:
-            _log.exception("a plugin failed on %s", type(event).__name__)
+            _log.exception("%r failed on %s", call, type(event).__name__)
