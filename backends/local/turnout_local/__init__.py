@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -53,6 +54,11 @@ class LocalBackend(spi.ExecutorBackend):
             return spi.NATIVE
         return super().capability(name, config)
 
+    def check(self, config: Any) -> Sequence[str]:
+        if config.workers is not None and sys.platform == "win32":
+            return ["execution_environment.workers needs Linux or macOS; leave it unset here"]
+        return ()
+
     def refuse(self, config: Any, node: str, options: Any) -> Sequence[str]:
         wanted = options.resources
         if wanted is None or config.workers is None:
@@ -71,12 +77,13 @@ class LocalBackend(spi.ExecutorBackend):
         return problems
 
     def open(self, session: spi.Session) -> spi.Executor:
-        from turnout_local.inprocess import LocalExecutor
-        from turnout_local.pool import PoolExecutor
-
         config = session.config
         if config.workers is None:
+            from turnout_local.inprocess import LocalExecutor
+
             return LocalExecutor(session)
+        from turnout_local.pool import PoolExecutor
+
         return PoolExecutor(session, config.workers, config.gpus)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from turnout import spi
-from turnout_local.pool import PoolExecutor
+
+if TYPE_CHECKING:
+    from turnout_local.pool import PoolExecutor
 
 
 class LocalExecutor(spi.InlineExecutor):
@@ -36,6 +38,8 @@ class LocalExecutor(spi.InlineExecutor):
         if not calls:
             return ()
         if self._child is None:
+            from turnout_local.pool import PoolExecutor
+
             self._child = PoolExecutor(self._session, 1, slots=False)
         self._child.on_start = self.on_start
         return self._child.submit(calls)
