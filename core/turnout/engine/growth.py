@@ -107,6 +107,8 @@ def grow_dynamic(engine: Engine, job: Job) -> None:
     """The graph a dynamic task returned runs in its place."""
     assert job.executor is not None
     assert job.handle is not None
+    if engine.watch.active:
+        engine.started(job)
     step = job.step
     program, layout, rules = engine.plan.program, engine.plan.layout, engine.plan.rules
     try:
