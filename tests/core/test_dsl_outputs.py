@@ -238,7 +238,7 @@ def test_parts_that_cannot_be_there_are_refused(body: Callable[[], Any], said: s
 
 def test_too_few_names_for_a_tuple_is_pythons_own_error() -> None:
     def flow() -> Any:
-        a, _b, _c = pair(load())  # type: ignore[misc]
+        a, _b, _c = pair(load())
         return a
 
     with pytest.raises(ValueError, match="not enough values to unpack"):
@@ -293,7 +293,7 @@ def test_a_predicate_is_no_argument_and_no_result() -> None:
 def test_what_is_no_boolean_is_no_condition() -> None:
     error = refused(lambda: conditional("c").if_(score(load())).then(1).else_().then(2))
     assert "'score' is float, not a boolean; compare it with something" in error.message
-    error = refused(lambda: conditional("c").if_(3).then(1).else_().then(2))  # type: ignore[arg-type]
+    error = refused(lambda: conditional("c").if_(3).then(1).else_().then(2))
     assert "for a value known at launch use a plain if" in error.message
     assert "is float, not a boolean" in refused(lambda: score(load()) & True).message
 
@@ -349,7 +349,7 @@ def test_order_is_between_outputs() -> None:
         lambda: order("a", load()),
     ):
         assert "order (>>) is between task outputs, and" in refused(body).message
-    assert order(1, 2, 3) is None  # type: ignore[func-returns-value]  # outside a workflow
+    assert order(1, 2, 3) is None  # outside a workflow
 
 
 def test_an_output_belongs_to_its_workflow() -> None:
@@ -396,7 +396,7 @@ def test_what_is_not_proven_is_checked_in_the_worker() -> None:
         return text(anything(load()))
 
     node = flow.trace({}).graph.node("text")
-    assert node.unproven == ("x",)  # type: ignore[union-attr]
+    assert node.unproven == ("x",)
     with pytest.raises(turnout.errors.TypeMismatch, match="node 'text', parameter 'x'"):
         flow()
 
@@ -404,15 +404,15 @@ def test_what_is_not_proven_is_checked_in_the_worker() -> None:
 def test_the_result_is_checked_against_the_promise() -> None:
     @workflow
     def wrong() -> str:
-        return score(load())  # type: ignore[return-value]
+        return score(load())
 
     @workflow
     def forgotten() -> float:
-        score(load())  # type: ignore[return-value]
+        score(load())
 
     @workflow
     def inside() -> tuple[float, str]:
-        return score(load()), score(load())  # type: ignore[return-value]
+        return score(load()), score(load())
 
     with pytest.raises(GraphError, match="'wrong' promises str and returns float from 'score'"):
         wrong.trace({})

@@ -29,19 +29,23 @@ def note_promises(error: Exception) -> None:
     frames = [frame for frame in _frames(error.__traceback__) if not is_ours(_file(frame))]
     if not isinstance(error, TypeError) and not _raised_by_others(frames):
         return
-    for frame in frames:
+    # What the user wrote last comes first; then what libraries were given.
+    theirs = [frame for frame in reversed(frames) if is_library(_file(frame))]
+    users = [frame for frame in reversed(frames) if not is_library(_file(frame))]
+    for frame in (*users, *theirs):
         inputs, outputs = _promises(frame)
         if inputs:
             error.add_note(
                 f"inputs involved: {', '.join(inputs)}; while the graph is built an input is a "
                 f"promise: use turnout.fixed({inputs[0]}) where its plain value is needed"
             )
-        if outputs:
+        if outputs or "'Output'" in str(error):
+            named = f" ({', '.join(outputs)})" if outputs else ""
             error.add_note(
-                f"task outputs involved: {', '.join(outputs)}; they have no value while the graph "
-                "is built: use them inside a task or a @dynamic task"
+                f"task outputs are involved{named}; they have no value while the graph is built: "
+                "use them inside a task or a @dynamic task"
             )
-        if inputs or outputs:
+        if hasattr(error, "__notes__"):
             return
 
 

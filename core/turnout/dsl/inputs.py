@@ -23,9 +23,10 @@ from turnout.dsl.known import (
     kind_of,
     plain,
     record_fields,
+    told_with,
 )
 from turnout.dsl.promise import Output, Promise, refuse
-from turnout.errors import ConfigError, GraphError
+from turnout.errors import GraphError
 from turnout.graph import Binding, Path
 from turnout.graph.binding import path_text
 
@@ -224,7 +225,8 @@ def use(value: Any) -> Any:
     if type(value) is not Input:
         return value
     _fix(value, "value")
-    return plain(value._turnout_value)
+    with told_with(value._turnout_path):
+        return plain(value._turnout_value)
 
 
 def known(trace: Trace, path: Path, value: Any, where: str | None = None) -> Any:
@@ -243,12 +245,8 @@ def child(parent: Input, key: str | int) -> Any:
         ConfigError: it is an interpolation that cannot be resolved.
     """
     path = (*parent._turnout_path, key)
-    try:
+    with told_with(path):
         value = child_value(parent._turnout_value, key)
-    except (LookupError, AttributeError):
-        raise
-    except Exception as error:
-        raise ConfigError(f"{location()}: {path_text(path)}: {_told(error)}") from error
     return known(parent._turnout_trace, path, value)
 
 
@@ -338,10 +336,6 @@ def _unchangeable(value: Input) -> NoReturn:
         f"turnout.fixed({name}), or give the task a further argument",
         location=location(),
     )
-
-
-def _told(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _computed(left: Input, right: Any, operation: Callable[[Any, Any], Any]) -> Any:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, TypeAlias
 
+from turnout.dsl.frames import location
+from turnout.errors import ConfigError
+from turnout.graph import Path
+from turnout.graph.binding import path_text
+from turnout.types.config_values import explain
 from turnout.types.foreign import is_config, is_list_config, is_named_tuple, is_pydantic
 
 
@@ -98,6 +104,22 @@ def plain(value: Any) -> Any:
 
         return detached(value)
     return value
+
+
+@contextlib.contextmanager
+def told_with(path: Path) -> Iterator[None]:
+    """Say which input it was when a config cannot give a value, and where it was asked for.
+
+    Raises:
+        ConfigError: OmegaConf raised something other than that there is no such key.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = explain(error)
+        if told is None or isinstance(error, (LookupError, AttributeError)):
+            raise
+        raise ConfigError(f"{location()}: {path_text(path)}: {told}") from error
 
 
 def holds_open(value: Any) -> bool:

@@ -330,7 +330,9 @@ class Trace:
             )
         kind: Literal["value", "keys"] = "keys" if what == "keys" else "value"
         self.fixed[key] = Fixed(path=path, what=kind, line=where)
-        self.fixed_values[key] = known.plain(value) if kind == "value" else known.keys_of(value)
+        with known.told_with(path):
+            seen = known.plain(value) if kind == "value" else known.keys_of(value)
+        self.fixed_values[key] = seen
 
     def _open_text(self, path: Path) -> str:
         source = self.bound.get(str(path[0]))
