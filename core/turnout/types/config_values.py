@@ -79,5 +79,6 @@ def explain(problem: Exception) -> str | None:
             f"'{key}' has no value (???); give it one in the config "
             f"or on the command line: {key}=..."
         )
-    text = str(getattr(problem, "msg", None) or problem).strip().splitlines()
-    return f"'{key}': {text[0]}" if text else f"'{key}': {type(problem).__name__}"
+    lines = str(getattr(problem, "msg", None) or problem).strip().splitlines()
+    text = lines[0] if lines else type(problem).__name__
+    return text if key is None else f"'{key}': {text}"
