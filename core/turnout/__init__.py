@@ -1,14 +1,15 @@
 """turnout: one typed workflow, one Hydra config, and a key that says where it runs.
 
-    @task
-    def double(x: int) -> int: ...
-
-    @workflow
-    def pipeline(x: int) -> int:
-        return double(double(x))
-
-    turnout.run(pipeline, x=3)                                    # in this process
-    turnout.run(pipeline, x=3, execution_environment="...")       # elsewhere, unchanged
+>>> import tempfile
+>>> from turnout import run, task, workflow
+>>> @task
+... def double(x: int) -> int:
+...     return 2 * x
+>>> @workflow
+... def pipeline(x: int) -> int:
+...     return double(double(x))
+>>> run(pipeline, x=3, execution_environment={"store": tempfile.mkdtemp()}).outputs
+12
 """
 
 from typing import TYPE_CHECKING, Any

@@ -170,5 +170,5 @@ class RunFailed(TurnoutError):
         super().__init__(message)
 
 
-class NonRetryable(Exception):  # noqa: N818  (named for what it says, as users raise it)
+class NonRetryable(Exception):
     """Raised in a task to fail its node at once, whatever ``retries`` says."""

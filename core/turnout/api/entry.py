@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from turnout.api.execute import Execution
 from turnout.api.prepare import plan_for
 from turnout.api.run import Run, reopened
+from turnout.backend.base import silent
 from turnout.config.plain import compose_plain
 from turnout.dsl import Workflow
 from turnout.errors import ConfigError
 
 if TYPE_CHECKING:
-    from turnout.config.composed import Composed
     from turnout.backend.base import Project
+    from turnout.config.composed import Composed
     from turnout.storage.records import Records
 
 P = ParamSpec("P")
@@ -88,7 +89,7 @@ def prepare(
     tags: tuple[str, ...] = (),
     until: str = "",
     observers: Sequence[Any] = (),
-    log: Any = lambda line: None,
+    log: Callable[[str], None] = silent,
 ) -> Execution:
     """Everything up to the point where the first node would be submitted."""
     from turnout.config.project import alias_main

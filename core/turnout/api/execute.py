@@ -11,7 +11,7 @@ from typing import Any
 
 from turnout.api.recorder import Recorder, first_record
 from turnout.api.run import NodeInfo, Run
-from turnout.backend.base import Executor, ExecutorBackend, Project, Session
+from turnout.backend.base import Executor, ExecutorBackend, Project, Session, silent
 from turnout.backend.call import RunInfo
 from turnout.engine import Engine, Result, State, Watch
 from turnout.errors import PlanError, RunCancelled, RunFailed
@@ -46,7 +46,7 @@ class Execution:
         name: str = "",
         tags: tuple[str, ...] = (),
         config: Callable[[], Any] = lambda: None,
-        log: Callable[[str], None] = lambda line: None,
+        log: Callable[[str], None] = silent,
     ) -> None:
         self.plan = plan
         self.run_id = new_run_id()
@@ -195,9 +195,14 @@ class Execution:
             row = row_of(self.run_id, job)
             found.append(
                 NodeInfo(
-                    row.node, row.task, row.status, row.attempts, row.cached == "hit",
-                    row.seconds, row.error,
-                )  # fmt: skip
+                    name=row.node,
+                    task=row.task,
+                    status=row.status,
+                    attempts=row.attempts,
+                    cached=row.cached == "hit",
+                    seconds=row.seconds,
+                    error=row.error,
+                )
             )
         return found
 

@@ -9,7 +9,7 @@ from turnout.backend.base import EnvironmentConfig, ExecutorBackend, Session
 from turnout.backend.call import Call, RunInfo
 from turnout.dsl import Task, Workflow
 from turnout.dsl.task import set_plain_runner
-from turnout.engine import Engine, Watch
+from turnout.engine import Engine, Job, Watch
 from turnout.plan import Environment, make_plan
 from turnout.worker.inline import InlineExecutor
 
@@ -38,19 +38,20 @@ def call(entity: Workflow[..., Any] | Task[..., Any], args: tuple[Any, ...], kwa
     environment = Environment(
         name="", backend=_Here(), config=EnvironmentConfig(keep="none", cache="off")
     )
-    if isinstance(entity, Task):
-        traced = _dynamic(entity, values)
-    else:
-        traced = entity.trace(values)
-    plan = make_plan(traced, values, environment, resolve=lambda name: environment)
+    traced = _dynamic(entity, values) if isinstance(entity, Task) else entity.trace(values)
+    # A task's own environment does not count here: the call is plain all the way down.
+    plan = make_plan(traced, values, environment, resolve=lambda _: environment)
     info = RunInfo(run_id="", workflow=entity.name, environment="", cache="off")
-    engine = Engine(
-        plan, info, lambda found: InlineExecutor(plan.rules.tasks), Watch.silent(), lambda job: None
-    )
+    engine = Engine(plan, info, lambda _: InlineExecutor(plan.rules.tasks), Watch.silent(), _forget)
     result = engine.run()
     if result.error is not None:
         raise result.error
     return result.value
+
+
+def _forget(job: Job) -> None:
+    """A plain call has no record."""
+    del job
 
 
 def _dynamic(task: Task[..., Any], values: Mapping[str, Any]) -> Any:

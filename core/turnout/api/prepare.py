@@ -40,7 +40,7 @@ def plan_for(workflow: Workflow[..., Any], composed: Composed, *, until: str = "
         on_error=composed.turnout.on_error,
         until=until,
         notes=[
-            Note("config", path, f"{path!r} is interpolated from a reserved node, and counts as it is")
+            Note("config", path, f"{path!r} is interpolated from a reserved node, and counts")
             for path in composed.borrowed
         ],
     )
@@ -70,7 +70,7 @@ def input_values(workflow: Workflow[..., Any], given: Mapping[str, Any]) -> dict
         value = given.get(name, parameter.default)
         if value is parameter.empty:
             value = OPEN
-        elif name in given and name in workflow.hints and not _stays(workflow, name, value):
+        elif name in given and name in workflow.hints and not _is_config(value):
             try:
                 value = convert(value, workflow.hints[name], f"input {name!r}")
             except (TypeMismatch, ConfigError) as error:
@@ -81,6 +81,6 @@ def input_values(workflow: Workflow[..., Any], given: Mapping[str, Any]) -> dict
     return values
 
 
-def _stays(workflow: Workflow[..., Any], name: str, value: Any) -> bool:
+def _is_config(value: Any) -> bool:
     """A config stays a config while the graph is built: its missing values are no fault yet."""
     return type(value).__module__.startswith("omegaconf.")

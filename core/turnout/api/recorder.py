@@ -54,10 +54,7 @@ class Recorder:
     def ended(self, job: Job) -> None:
         """A job has ended."""
         self._jobs.append(job)
-        if (
-            len(self._jobs) >= _BATCH_ROWS
-            or time.perf_counter() - self._written > _BATCH_SECONDS
-        ):
+        if len(self._jobs) >= _BATCH_ROWS or time.perf_counter() - self._written > _BATCH_SECONDS:
             self.flush()
 
     def flush(self) -> None:

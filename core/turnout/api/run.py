@@ -64,8 +64,11 @@ class Run(Generic[R]):
 
     @property
     def status(self) -> str:
-        """``running``, ``succeeded``, ``failed``, ``cancelled``, or ``lost`` when its process
-        has gone away without saying how it ended."""
+        """How the run stands.
+
+        ``running``, ``succeeded``, ``failed``, ``cancelled``, or ``lost`` when its process has
+        gone away without saying how it ended.
+        """
         if self._execution is not None:
             return self._execution.status
         return self._record().status

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from turnout.backend.call import Call, Completion, Handle, RunInfo, Status, Summary, Ticket
 from turnout.backend.capability import EXECUTOR_DEFAULTS, Capability, unsupported
-from turnout.graph import Graph
+from turnout.graph import Graph, TaskKey
 
 KEEP_MODES = ("auto", "all", "cached", "none")
 CACHE_MODES = ("use", "refresh", "read", "off")
@@ -49,6 +49,11 @@ class EnvironmentConfig:
                 )
 
 
+def silent(line: str) -> None:
+    """Takes a line and tells nobody."""
+    del line
+
+
 class Project(NamedTuple):
     """The user's code.
 
@@ -79,8 +84,8 @@ class Session(NamedTuple):
     info: RunInfo
     config: Any
     project: Project
-    tasks: Mapping[str, Any]
-    log: Callable[[str], None] = lambda line: None
+    tasks: Mapping[TaskKey, Any]
+    log: Callable[[str], None] = silent
 
 
 class Executor(abc.ABC):

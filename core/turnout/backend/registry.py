@@ -23,6 +23,13 @@ from turnout.errors import ConfigError, PluginError
 _log = logging.getLogger(__name__)
 
 
+def new_manager() -> pluggy.PluginManager:
+    """A plugin manager that knows turnout's hooks and no plugin."""
+    manager = pluggy.PluginManager(hooks.GROUP)
+    manager.add_hookspecs(hooks)
+    return manager
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenPlugin:
     """A plugin that could not be loaded.
@@ -48,7 +55,7 @@ class BrokenPlugin:
 class Registry:
     """The plugins that were found, and what they bring."""
 
-    manager: pluggy.PluginManager = field(default_factory=lambda: new_manager())
+    manager: pluggy.PluginManager = field(default_factory=new_manager)
     backends: dict[str, Backend] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     broken: list[BrokenPlugin] = field(default_factory=list)
@@ -143,13 +150,6 @@ class Registry:
         self.origins[name] = origin
 
 
-def new_manager() -> pluggy.PluginManager:
-    """A plugin manager that knows turnout's hooks and no plugin."""
-    manager = pluggy.PluginManager(hooks.GROUP)
-    manager.add_hookspecs(hooks)
-    return manager
-
-
 def choices(name: str, known: Iterable[str] | Mapping[str, Any]) -> str:
     """The closest of the known names, and all of them, for the end of a message.
 
@@ -176,9 +176,9 @@ def load() -> Registry:
             )
             continue
         if id(plugin) in loaded:
-            error = PluginError(f"{point.value} is registered as {loaded[id(plugin)]!r} already")
+            twice = PluginError(f"{point.value} is registered as {loaded[id(plugin)]!r} already")
             registry.broken.append(
-                BrokenPlugin(name=point.name, distribution=distribution, error=error)
+                BrokenPlugin(name=point.name, distribution=distribution, error=twice)
             )
             continue
         loaded[id(plugin)] = point.name

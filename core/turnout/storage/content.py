@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["token"]
 
 
-def token(tokens: Tokens, value: Any, kind: type) -> str | None:
+def token(tokens: Tokens, value: Any, kind: type) -> str | None:  # noqa: PLR0911  (one a kind)
     """The token of a value, or ``None`` when there is none but its pickle."""
     module = kind.__module__
     library = _LIBRARIES.get(module.partition(".")[0])

@@ -83,10 +83,10 @@ class _Artifact(os.PathLike[str]):
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        mine, theirs = self, cast("_Artifact", other)
-        if mine._digest and theirs._digest:
-            return (mine._digest, mine.name) == (theirs._digest, theirs.name)
-        return (mine._url, mine._reference) == (theirs._url, theirs._reference)
+        assert isinstance(other, _Artifact)
+        if self._digest and other._digest:
+            return (self._digest, self.name) == (other._digest, other.name)
+        return (self._url, self._reference) == (other._url, other._reference)
 
     def __hash__(self) -> int:
         return hash((type(self), self.name))
@@ -151,7 +151,7 @@ class File(_Artifact):
             import fsspec
 
             return cast("IO[Any]", fsspec.open(self._url, mode, **options).open())
-        return cast("IO[Any]", open(os.fspath(self), mode, **options))
+        return open(os.fspath(self), mode, **options)
 
     def _content(self) -> str:
         return _hash_of(self._url)
@@ -175,9 +175,7 @@ class Directory(_Artifact):
 
 def _files_below(top: str) -> Iterator[tuple[str, str]]:
     """Relative POSIX name and path of every file, sorted."""
-    found = [
-        os.path.join(folder, file) for folder, _, files in os.walk(top) for file in files
-    ]
+    found = [os.path.join(folder, file) for folder, _, files in os.walk(top) for file in files]
     for path in sorted(found):
         yield os.path.relpath(path, top).replace(os.sep, "/"), path
 

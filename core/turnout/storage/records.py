@@ -18,7 +18,15 @@ from turnout.storage.store import Store
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["INLINE_BYTES", "SCHEMA_VERSION", "Kept", "NodeRow", "Records", "RunRecord", "records_at"]
+__all__ = [
+    "INLINE_BYTES",
+    "SCHEMA_VERSION",
+    "Kept",
+    "NodeRow",
+    "Records",
+    "RunRecord",
+    "records_at",
+]
 
 SCHEMA_VERSION: Final = 1
 INLINE_BYTES: Final = 1 << 20
@@ -361,7 +369,7 @@ def records_at(root: str) -> Records:
 
 
 @functools.lru_cache(maxsize=8)
-def _records_at(root: str, pid: int) -> Records:
+def _records_at(root: str, _process: int) -> Records:
     # SQLite connections do not survive a fork, so a forked process opens its own.
     import atexit
 

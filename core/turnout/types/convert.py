@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import pathlib
 import typing
+from collections.abc import Callable
 from typing import Any, Final
 
 from turnout.errors import ConfigError, TypeMismatch

@@ -1,0 +1,1 @@
+"""Runs one call, anywhere: in this process, in a child process, on a cluster."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from turnout.backend.call import Call
 from turnout.graph import Cache, TaskOptions
-from turnout.storage.cache import Hit, ResultCache, cache_key
-from turnout.storage.digest import digest
-from turnout.storage.store import Store
 from turnout.worker.arguments import arguments
 
 if TYPE_CHECKING:
     from turnout.dsl import Task
+    from turnout.storage.cache import Hit, ResultCache
 
 
 def mode_of(call: Call) -> str:
@@ -24,9 +22,7 @@ def mode_of(call: Call) -> str:
     return (cache.mode if isinstance(cache, Cache) else None) or call.run.cache
 
 
-def key_of(
-    call: Call, values: Sequence[Any], task: Task[..., Any], digests: Sequence[str]
-) -> str:
+def key_of(call: Call, values: Sequence[Any], task: Task[..., Any], digests: Sequence[str]) -> str:
     """The cache key of a call: the task, its version, and the inputs it really received.
 
     An object that is built from a config here counts as that config.
@@ -34,6 +30,9 @@ def key_of(
     Raises:
         EncodeError: an input has no digest; the message names it.
     """
+    from turnout.storage.cache import cache_key
+    from turnout.storage.digest import digest
+
     ignored = ignored_inputs(call.options)
     kwargs = arguments(call, values, task, for_key=True)
     inputs: dict[str, str] = {}
@@ -83,4 +82,7 @@ def save(call: Call, key: str, value: Any) -> tuple[str, str]:
 
 @functools.lru_cache(maxsize=16)
 def _cache(store: str, mode: str, allow_pickle: bool) -> ResultCache:
+    from turnout.storage.cache import ResultCache
+    from turnout.storage.store import Store
+
     return ResultCache(Store(store), mode, allow_pickle)

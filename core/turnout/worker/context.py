@@ -71,4 +71,3 @@ def current() -> TaskContext:
     if found is None:
         raise TurnoutError("turnout.current() works inside a task of a run; no run is under way")
     return TaskContext(*found)
-

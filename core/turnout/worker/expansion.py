@@ -32,9 +32,7 @@ def expand(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Traced:
     """
     trace = Trace(task.name, within=call.id)
     trace.handed = {
-        id(value): ("input", name)
-        for name, value in kwargs.items()
-        if type(value) not in _BY_VALUE
+        id(value): ("input", name) for name, value in kwargs.items() if type(value) not in _BY_VALUE
     }
     token = tracing.start(trace)
     try:

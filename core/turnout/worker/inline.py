@@ -14,6 +14,7 @@ from typing import Any
 
 from turnout.backend.base import Executor
 from turnout.backend.call import Attempt, Call, Completion, Handle, Status, Ticket
+from turnout.graph import TaskKey
 from turnout.graph.refs import resolve
 from turnout.worker.run import run_call
 
@@ -44,7 +45,7 @@ class InlineExecutor(Executor):
         tasks: task objects by key; others are imported.
     """
 
-    def __init__(self, tasks: Mapping[str, Any]) -> None:
+    def __init__(self, tasks: Mapping[TaskKey, Any]) -> None:
         self._tasks = tasks
         self._queue: deque[tuple[Ticket, Call]] = deque()
 
@@ -87,7 +88,7 @@ class InlineExecutor(Executor):
 
     @staticmethod
     def _begins(
-        tell: Callable[[Ticket], None], ticket: Ticket, number: int, failed: Sequence[Attempt]
+        tell: Callable[[Ticket], None], ticket: Ticket, _number: int, _failed: Sequence[Attempt]
     ) -> None:
         tell(ticket)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from turnout.backend.call import UNSET, Attempt, Call, Kept, Status, Summary
 from turnout.errors import NonRetryable, TurnoutError, TypeMismatch
 from turnout.types import checker, show
+from turnout.worker import caching
 from turnout.worker.arguments import arguments
 from turnout.worker.context import active
 from turnout.worker.wrapping import surroundings, wraps_calls
@@ -70,15 +71,11 @@ def run_call(
     metrics: dict[str, float] = {}
     try:
         if call.version:
-            from turnout.worker import caching
-
             key = caching.key_of(call, values, task, digests)
             hit = caching.load(call, key)
             if hit is not None:
                 seconds = time.perf_counter() - begin
-                summary = Summary(
-                    seconds, begin + _EPOCH, cached="hit", key=key, digest=hit.digest
-                )
+                summary = Summary(seconds, begin + _EPOCH, cached="hit", key=key, digest=hit.digest)
                 return Outcome(Status.DONE, hit.value, None, summary)
         value = _attempted(call, values, task, attempts, metrics, on_attempt)
         seconds = time.perf_counter() - begin
@@ -179,17 +176,15 @@ def result_checker(task: Task[..., Any]) -> Callable[[Any], str | None] | None:
         return made
 
 
-def _settled(
-    call: Call, key: str, value: Any, seconds: float
-) -> tuple[Any, str, str, Kept | None]:
-    """A result captured, cached and kept, as the call wants it: the value, its digest, what the
-    cache did, and where it was kept."""
+def _settled(call: Call, key: str, value: Any, seconds: float) -> tuple[Any, str, str, Kept | None]:
+    """A result captured, cached and kept, as the call wants it.
+
+    Gives the value, its digest, what the cache did, and where it was kept.
+    """
     from turnout.worker.capture import capture
 
     value = capture(value, call)
     if key:
-        from turnout.worker import caching
-
         digest, cached = caching.save(call, key, value)
         if cached:
             return value, digest, cached, None

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 from turnout.backend.call import UNSET, Attempt, Call, RunInfo, Status, Summary
 from turnout.errors import EncodeError
-from turnout.graph import Cache, TaskOptions
+from turnout.graph import Cache, TaskKey, TaskOptions
 from turnout.graph.binding import leaves as leaves_of
 from turnout.graph.refs import module_name
 from turnout.worker import failures
@@ -66,7 +66,7 @@ class Sender:
         tasks: task objects by key, for those that no other process can import.
     """
 
-    def __init__(self, tasks: Mapping[str, Any]) -> None:
+    def __init__(self, tasks: Mapping[TaskKey, Any]) -> None:
         self._tasks = tasks
         self._numbers: dict[tuple[str, int, int], int] = {}
         self._intros: list[Message] = []
