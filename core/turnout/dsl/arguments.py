@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args, get_origin
 
 from turnout.dsl.fields import NoPart, items_of
@@ -145,30 +145,35 @@ def take_apart(trace: Trace, value: Any) -> Binding:
         raise GraphError(value._turnout_complaint, location=location())
     if trace.handed and id(value) in trace.handed:
         return trace.handed[id(value)]
-    if holds_promise(value):
+    if holds_promise(value, trace.handed):
         return _structure(trace, value, kind)
     return _constant(trace, value)
 
 
-def holds_promise(value: Any) -> bool:
-    """Whether a value is a promise, or a container with one inside."""
+def holds_promise(value: Any, handed: Container[int] = ()) -> bool:
+    """Whether a value is a promise, or a container with one inside.
+
+    Args:
+        value: what is looked at.
+        handed: ids of further objects that stand for inputs.
+    """
     kind = type(value)
     if kind in _ATOMS:
         return False
-    if isinstance(value, Promise):
+    if isinstance(value, Promise) or id(value) in handed:
         return True
     if kind is list or kind is tuple or kind is set or kind is frozenset:
-        return any(type(item) not in _ATOMS and holds_promise(item) for item in value)
+        return any(type(item) not in _ATOMS and holds_promise(item, handed) for item in value)
     if kind is dict:
         return any(
-            type(item) not in _ATOMS and holds_promise(item)
+            type(item) not in _ATOMS and holds_promise(item, handed)
             for pair in value.items()
             for item in pair
         )
     if is_config(kind):
-        return any(holds_promise(item) for _, item in _config_items(value))
+        return any(holds_promise(item, handed) for _, item in _config_items(value))
     if dataclasses.is_dataclass(kind) or is_named_tuple(kind):
-        return any(holds_promise(item) for _, item in _fields(value))
+        return any(holds_promise(item, handed) for _, item in _fields(value))
     return False
 
 
@@ -221,7 +226,7 @@ def _argument(
                     location=location(),
                 )
         return take_apart(trace, value), wanted is None
-    if (trace.handed and id(value) in trace.handed) or holds_promise(value):
+    if holds_promise(value, trace.handed):
         if wanted is not None:
             for part, hint in parts(value, wanted):
                 _fits(task, name, hint, part._turnout_annotation, part)

@@ -1,0 +1,578 @@
+"""Conditionals, maps and dynamic tasks: the graphs they make, and what running them gives."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+import turnout
+from turnout import conditional, dynamic, fixed, map_task, task, workflow
+from turnout.errors import BranchFailed, GraphError
+from turnout.graph import BranchNode, MapNode
+
+HERE = f"{__name__.replace('.', '/')}.py"
+ran: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    ran.clear()
+
+
+@task
+def score(x: float) -> float:
+    ran.append("score")
+    return x
+
+
+@task
+def deploy(x: float) -> str:
+    ran.append("deploy")
+    return f"deployed {x}"
+
+
+@task
+def review(x: float) -> str:
+    ran.append("review")
+    return f"review {x}"
+
+
+@task
+def is_big(x: float) -> bool:
+    ran.append("is_big")
+    return x > 10
+
+
+@task
+def count(x: float) -> int:
+    ran.append("count")
+    return int(x)
+
+
+@task
+def add(x: int, y: int = 1) -> int:
+    return x + y
+
+
+@task
+def total(xs: list[int]) -> int:
+    return sum(xs)
+
+
+@task
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+
+def refused(body: Callable[[], Any]) -> GraphError:
+    def flow() -> Any:
+        return body()
+
+    with pytest.raises(GraphError) as caught:
+        workflow(flow).trace({})
+    return caught.value
+
+
+# -- conditionals ----------------------------------------------------------------------------------
+
+
+@workflow
+def gate(x: float, high: float = 0.9) -> str:
+    acc = score(x)
+    return (
+        conditional("gate")
+        .if_(acc >= high)
+        .then(deploy(acc))
+        .elif_(acc >= 0.8)
+        .then(review(acc))
+        .else_()
+        .fail("too weak")
+    )
+
+
+def test_the_first_case_that_holds_runs_and_nothing_of_the_others() -> None:
+    assert gate(0.95) == "deployed 0.95"
+    assert ran == ["score", "deploy"]
+    ran.clear()
+    assert gate(0.85) == "review 0.85"
+    assert ran == ["score", "review"]
+    with pytest.raises(BranchFailed, match="too weak"):
+        gate(0.1)
+
+
+def test_a_conditional_in_the_graph() -> None:
+    graph = gate.trace({"x": 1.0, "high": 0.5}).graph
+    assert [node.id for node in graph.nodes] == ["score", "gate", "deploy", "review"]
+    node = graph.node("gate")
+    assert isinstance(node, BranchNode)
+    first, second, last = node.cases
+    assert first.when == ("ge", ("output", "score"), ("input", "high"))
+    assert first.then == ("output", "deploy")
+    assert second.when == ("ge", ("output", "score"), ("const", 0.8))
+    assert (last.when, last.then, last.fail) == (None, None, "too weak")
+    assert [graph.node(name).guard for name in ("deploy", "review")] == [("gate", 0), ("gate", 1)]
+    assert graph.fixed == ()
+    assert graph.result == ("output", "gate")
+
+
+def test_joined_predicates() -> None:
+    @workflow
+    def flow(x: float, flag: bool = True) -> int:
+        acc = score(x)
+        big = is_big(x)
+        return (
+            conditional("c")
+            .if_((acc > 1) & (acc < 3) | ~big & (acc == 5))
+            .then(1)
+            .elif_(big & flag)
+            .then(2)
+            .elif_(~big)
+            .then(3)
+            .else_()
+            .then(4)
+        )
+
+    assert [flow(2.0), flow(5.0), flow(11.0), flow(4.0)] == [1, 1, 2, 3]
+    assert flow(11.0, False) == 4
+
+
+def test_what_a_predicate_needs_may_be_made_between_the_cases() -> None:
+    @workflow
+    def flow(x: float) -> str:
+        return (
+            conditional("c")
+            .if_(score(x) > 5)
+            .then(deploy(x))
+            .elif_(score(x) > 2)
+            .then(review(x))
+            .else_()
+            .then(deploy(0.0))
+        )
+
+    assert [flow(6.0), flow(3.0), flow(1.0)] == ["deployed 6.0", "review 3.0", "deployed 0.0"]
+    ids = [node.id for node in flow.trace({"x": 1.0}).graph.nodes]
+    assert ids.index("score-2") < ids.index("c") < ids.index("deploy")
+
+
+def test_shared_promises_run_anyway_and_results_may_be_anything() -> None:
+    @workflow
+    def flow(x: float, name: str = "n") -> Any:
+        shared = count(x)
+        picked = conditional("c").if_(shared > 3).then({"n": add(shared)}).else_().then(name)
+        return [picked, shared]
+
+    assert flow(5.0) == [{"n": 6}, 5]
+    assert flow(1.0) == ["n", 1]
+
+
+def test_nested_conditionals() -> None:
+    @workflow
+    def flow(x: float) -> str:
+        acc = score(x)
+        return (
+            conditional("outer")
+            .if_(acc > 5)
+            .then(conditional("inner").if_(is_big(acc)).then(deploy(acc)).else_().then(review(acc)))
+            .else_()
+            .then("small")
+        )
+
+    graph = flow.trace({"x": 1.0}).graph
+    assert graph.node("inner").guard == ("outer", 0)
+    assert graph.node("is_big").guard == ("outer", 0)
+    assert graph.node("deploy").guard == ("inner", 0)
+    assert [flow(20.0), flow(6.0), flow(1.0)] == ["deployed 20.0", "review 6.0", "small"]
+    ran.clear()
+    flow(1.0)
+    assert ran == ["score"]
+
+
+def test_a_conditional_feeds_further_tasks_and_conditionals() -> None:
+    @workflow
+    def flow(x: float) -> int:
+        first = conditional("c").if_(score(x) > 1).then(count(x)).else_().then(0)
+        return conditional("c").if_(first > 3).then(add(first)).else_().then(add(first, 10))
+
+    assert [flow(5.0), flow(2.0), flow(0.0)] == [6, 12, 10]
+
+
+def test_the_results_type_is_that_of_all_cases() -> None:
+    @task
+    def text(x: str) -> str:
+        return x
+
+    error = refused(
+        lambda: add(conditional("c").if_(is_big(1.0)).then(deploy(1.0)).else_().then(review(1.0)))
+    )
+    assert error.message.endswith("expects int, found str from 'c'")
+    error = refused(lambda: text(conditional("c").if_(is_big(1.0)).then(3).else_().then(4.5)))
+    assert error.message.endswith("expects str, found int | float from 'c'")
+
+    @workflow
+    def flow(x: float) -> str:
+        return text(conditional("c").if_(is_big(x)).then("a").else_().then(deploy(x)))
+
+    assert flow.trace({"x": 1.0}).graph.node("text").unproven == ()
+    assert flow(20.0) == "a"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda: conditional("c"),
+        lambda: conditional("c").if_(is_big(1.0)),
+        lambda: conditional("c").if_(is_big(1.0)).then(1),
+        lambda: conditional("c").if_(is_big(1.0)).then(1).else_(),
+        lambda: (conditional("c").if_(is_big(1.0)).then(1), 3)[1],
+        lambda: add(conditional("c").if_(is_big(1.0)).then(1)),
+        lambda: [conditional("c").if_(is_big(1.0)).then(1).elif_(is_big(2.0))],
+        lambda: conditional("c").if_(is_big(1.0)).then(1).field,
+    ],
+)
+def test_an_open_conditional_is_refused_with_its_line(body: Callable[[], Any]) -> None:
+    error = refused(body)
+    assert error.message == (
+        "conditional 'c' is left open; end it with else_().then(...) or else_().fail(...)"
+    )
+    assert error.location == f"{HERE}:{inspect.getsourcelines(body)[1]}"
+
+
+def test_what_belongs_to_a_case_is_not_used_outside() -> None:
+    kept: list[Any] = []
+
+    def keep(value: Any) -> Any:
+        kept.append(value)
+        return value
+
+    def body() -> Any:
+        conditional("c").if_(is_big(1.0)).then(keep(count(1.0))).else_().then(0)
+        return kept[-1]
+
+    said = "'count' was made in a case of conditional 'c' and is used outside of it"
+    for use in (
+        lambda x: x,
+        lambda x: add(x),
+        lambda x: [x],
+        lambda x: x >> score(1.0),
+        lambda x: conditional("d").if_(x > 1).then(1).else_().then(2),
+        lambda x: map_task(add)([x]),
+    ):
+        assert said in refused(lambda use=use: use(body())).message
+
+    def other_case() -> Any:
+        opened = conditional("c").if_(is_big(1.0)).then(keep(count(1.0)))
+        return opened.else_().then(add(kept[-1]))
+
+    assert said in refused(other_case).message
+
+
+def test_an_earlier_promise_is_no_result_of_a_case() -> None:
+    def directly() -> Any:
+        early = count(1.0)
+        return conditional("c").if_(is_big(1.0)).then(early).else_().then(0)
+
+    def inside() -> Any:
+        early = count(1.0)
+        return conditional("c").if_(is_big(1.0)).then([early]).else_().then(0)
+
+    for body in (directly, inside):
+        message = refused(body).message
+        assert "then(...) is given 'count', which was made before the case was opened" in message
+        assert "call the task inside then(...)" in message
+
+
+def test_a_conditional_outside_a_workflow_is_refused() -> None:
+    with pytest.raises(GraphError, match=r"stands outside a workflow; in plain Python use if"):
+        conditional("c")
+
+
+def test_a_conditional_is_said_once_in_one_chain() -> None:
+    def twice() -> Any:
+        closed = conditional("c").if_(is_big(1.0)).then(1)
+        closed.else_().then(2)
+        return closed.else_().then(3)
+
+    def again() -> Any:
+        start = conditional("c")
+        start.if_(is_big(1.0))
+        return start.if_(is_big(1.0))
+
+    for body in (twice, again):
+        assert "has gone on from here already" in refused(body).message
+    error = refused(lambda: conditional("c").if_(is_big(1.0)).fail(3))
+    assert "fail(...) takes a message, not 3" in error.message
+
+
+def test_names_of_conditionals() -> None:
+    with pytest.raises(ValueError, match="a name is made of letters"):
+        workflow(lambda: conditional("a b").if_(is_big(1.0)).then(1).else_().then(2)).trace({})
+
+
+# -- maps ------------------------------------------------------------------------------------------
+
+
+def test_a_map_zips_its_lists_and_binds_the_rest() -> None:
+    @workflow
+    def flow(n: int, ys: list[int]) -> list[int]:
+        return map_task(partial(add, y=10), concurrency=2)(x=numbers(n))
+
+    graph = flow.trace({"n": 3, "ys": [1]}).graph
+    node = graph.node("add")
+    assert isinstance(node, MapNode)
+    assert node.args == (("y", ("const", 10)), ("x", ("output", "numbers")))
+    assert (node.mapped, node.concurrency, node.min_success_ratio) == (("x",), 2, 1.0)
+    assert node.unproven == ()
+    assert flow(3, [1]) == [10, 11, 12]
+    assert flow(0, []) == []
+
+
+def test_lists_of_every_kind_are_mapped() -> None:
+    @workflow
+    def flow(xs: list[int], cfg: Any) -> Any:
+        a = map_task(add)([1, count(2.0), 3], [4, 5, cfg.y])
+        b = map_task(add)(x=xs, y=cfg.ys)
+        c = map_task(add)(xs[1:])
+        d = map_task(partial(add, 5))((1, 2))
+        e = map_task(add)([])
+        f = map_task(total)([a, b])
+        return [a, b, c, d, e, f, total(b)]
+
+    result = flow([1, 2], OmegaConf.create({"y": 6, "ys": [7, 8]}))
+    assert result == [[5, 7, 9], [8, 10], [3], [6, 7], [], [21, 18], 18]
+
+
+def test_plain_lists_are_mapped_outside_a_workflow() -> None:
+    assert map_task(partial(add, y=2))([1, 2]) == [3, 4]
+
+    @task
+    def sometimes(x: int) -> int | None:
+        if x == 1:
+            raise ValueError("no")
+        return None
+
+    assert map_task(sometimes, min_success_ratio=0.5)([1, 2]) == [None, None]
+    with pytest.raises(ValueError, match="no"):
+        map_task(sometimes, min_success_ratio=0.6)([1, 2])
+    with pytest.raises(ValueError, match="zip"):
+        map_task(add)([1], [1, 2])
+
+
+def test_failed_items_are_none_when_enough_succeed() -> None:
+    @task
+    def odd(x: int) -> int:
+        if x % 2 == 0:
+            raise ValueError(x)
+        return x
+
+    @workflow
+    def flow(ratio: float = 0.5) -> list[int | None]:
+        return map_task(odd, min_success_ratio=fixed(ratio))([1, 2, 3])
+
+    assert flow() == [1, None, 3]
+    with pytest.raises(ValueError, match="2"):
+        flow(0.9)
+
+    def wrong() -> Any:
+        return map_task(add)(map_task(odd, min_success_ratio=0.5)([1]))
+
+    assert workflow(wrong).trace({}).graph.node("add").unproven == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (lambda: map_task(add)(count(1.0)), "parameter 'x' takes a list to map over, and 'count' is"),
+        (lambda: map_task(add)(3), "takes a list to map over, and int is none"),
+        (lambda: map_task(add)("abc"), "takes a list to map over, and str is none"),
+        (lambda: map_task(add)({"a": 1}), "takes a list to map over, and dict is none"),
+        (lambda: map_task(add)(range(3)), "takes a list to map over, and range is none"),
+        (lambda: map_task(add)(), "map over 'add': no list to map over"),
+        (lambda: map_task(partial(add, x=1))(x=[1]), "map over 'add': x bound and mapped"),
+        (lambda: map_task(add)([1], [2], [3]), "3 lists for the parameters x, y"),
+        (lambda: map_task(partial(add, 1, 2, 3)), "3 arguments bound for the parameters x, y"),
+        (lambda: map_task(add)(z=[1]), "task 'add': missing a required argument: 'x'"),
+        (lambda: map_task(add)(x=[1], z=[1]), "unexpected keyword argument 'z'; it is add(x, y=1)"),
+        (lambda: map_task(lambda x: x)([1]), "map_task takes a task or a functools.partial of one"),
+        (lambda: map_task(add, concurrency=0)([1]), "concurrency is at least 1, not 0"),
+        (lambda: map_task(add, min_success_ratio=0)([1]), "min_success_ratio is above 0"),
+        (lambda: map_task(add)([deploy(1.0)]), "expects int, found str from 'deploy'"),
+        (lambda: map_task(add)(["a"]), "parameter 'x' of task 'add': expected int, found str 'a'"),
+        (lambda: map_task(deploy)([numbers(1)]), "expects float, found list[int] from 'numbers'"),
+        (lambda: map_task(total)(numbers(3)), "expects list[int], found int from 'numbers'"),
+        (lambda: add(map_task(add)), "map_task(add) is a map without its lists; call it"),
+        (lambda: map_task(add).result, "map_task(add) is a map without its lists; call it"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_mapped_is_refused(body: Callable[[], Any], said: str) -> None:
+    error = refused(body)
+    assert said in error.message
+    assert error.location == f"{HERE}:{inspect.getsourcelines(body)[1]}"
+
+
+def test_inputs_that_are_no_lists_are_refused() -> None:
+    def flow(cfg: Any) -> Any:
+        return map_task(add)(cfg.x)
+
+    for x, said in ((3, "<input cfg.x> is int"), ({"a": 1}, "<input cfg.x> is DictConfig")):
+        with pytest.raises(GraphError, match=f"takes a list to map over, and {said}"):
+            workflow(flow).trace({"cfg": OmegaConf.create({"x": x})})
+
+
+def test_lists_of_unequal_length_are_an_error_of_the_node() -> None:
+    @workflow
+    def flow() -> Any:
+        return map_task(add)(numbers(2), numbers(3))
+
+    with pytest.raises(ValueError, match=r"map 'add': lists of unequal length: x has 2, y has 3"):
+        flow()
+
+
+def test_options_of_a_mapped_task_are_its_nodes() -> None:
+    def flow() -> Any:
+        return map_task(add.with_options(retries=3))([1])
+
+    node = workflow(flow).trace({}).graph.node("add")
+    assert node.options is not None
+    assert node.options.retries == 3
+
+
+# -- dynamic ---------------------------------------------------------------------------------------
+
+
+@dynamic
+def grow(n: int) -> list[int]:
+    return [add(i, n) for i in range(n)]
+
+
+def test_a_dynamic_body_gets_plain_values_and_returns_a_graph() -> None:
+    @workflow
+    def flow(n: int) -> int:
+        return total(grow(add(n)))
+
+    assert flow(2) == 3 + 4 + 5
+    assert grow(2) == [2, 3]
+
+
+def test_what_a_dynamic_body_may_return() -> None:
+    @dynamic
+    def constant(n: int) -> int:
+        return n + 1
+
+    @dynamic
+    def none() -> None:
+        add(1)
+
+    @dynamic
+    def structure(n: int) -> dict[str, Any]:
+        return {"sum": add(n), "list": [add(n, i) for i in range(2)], "n": n}
+
+    @dynamic
+    def itself(xs: list[int]) -> list[int]:
+        return xs
+
+    @dynamic
+    def nested(n: int) -> int:
+        return total(grow(n)) if n < 3 else nested(n - 1)
+
+    @dynamic
+    def decided(n: int) -> str:
+        return conditional("c").if_(count(float(n)) > 3).then(deploy(1.0)).else_().then("small")
+
+    @dynamic
+    def mapped(n: int) -> list[int]:
+        return map_task(add)(numbers(n))
+
+    @workflow
+    def flow(n: int) -> Any:
+        m = add(n)
+        return [
+            constant(m), none(), structure(m), itself(numbers(m)), nested(m), decided(m), mapped(m)
+        ]  # fmt: skip
+
+    assert flow(4) == [
+        6, None, {"sum": 6, "list": [5, 6], "n": 5}, [0, 1, 2, 3, 4], 5, "deployed 1.0",
+        [1, 2, 3, 4, 5],
+    ]  # fmt: skip
+
+
+def test_maps_of_dynamic_tasks() -> None:
+    @workflow
+    def flow() -> Any:
+        return map_task(grow)([1, 2, add(2)])
+
+    assert flow() == [[1], [2, 3], [3, 4, 5]]
+    assert map_task(grow)([1, 2]) == [[1], [2, 3]]
+
+
+def test_tasks_defined_in_a_dynamic_body_are_each_their_own() -> None:
+    @dynamic
+    def closures(n: int) -> list[int]:
+        made = []
+        for i in range(2):
+
+            @task
+            def local(x: int, i: int = i) -> int:
+                return x * 100 + n * 10 + i
+
+            made.append(local(1))
+        return made
+
+    @workflow
+    def flow() -> Any:
+        return map_task(closures)([1, 2, 3])
+
+    assert flow() == [[110, 111], [120, 121], [130, 131]]
+
+
+def test_what_is_handed_on_unchanged_goes_by_handle() -> None:
+    from turnout.backend.call import Call, RunInfo
+    from turnout.worker.expansion import expand
+
+    @task
+    def rows(data: list[int], more: Any = None) -> int:
+        return len(data)
+
+    @dynamic
+    def body(data: list[int], n: int, other: dict[str, int]) -> Any:
+        return [rows(data), rows([n], {"deep": [other]}), data, map_task(add)(data)]
+
+    info = RunInfo(run_id="", workflow="", environment="")
+    call = Call(id="d", run=info, task=body.spec(body.key), options=body.options)
+    traced = expand(body, {"data": [1, 2], "n": 2, "other": {"a": 1}}, call)
+    first, second, mapped = traced.graph.nodes
+    assert dict(first.args)["data"] == ("input", "data")
+    assert dict(second.args)["more"] == ("dict", (("deep", ("list", (("input", "other"),))),))
+    assert dict(second.args)["data"][0] == "value"
+    assert dict(mapped.args)["x"] == ("input", "data")
+    assert traced.graph.result[1][2] == ("input", "data")
+
+
+def test_a_dynamic_task_with_a_result_of_the_wrong_type_fails() -> None:
+    @dynamic
+    def wrong(n: int) -> str:
+        return add(n)
+
+    @dynamic
+    def plainly(n: int) -> str:
+        return n
+
+    for body in (wrong, plainly):
+
+        @workflow
+        def flow(body: Any = body) -> Any:
+            return fixed(body)(1)
+
+        with pytest.raises(turnout.errors.TypeMismatch, match="expected str, found int"):
+            flow()
+
+
+def test_an_async_dynamic_is_refused() -> None:
+    with pytest.raises(TypeError, match="its body builds a graph and waits for nothing"):
+
+        @dynamic
+        async def body() -> None: ...
