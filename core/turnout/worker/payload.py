@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, Final
 
 from turnout.backend.call import UNSET, Handle
@@ -78,15 +80,26 @@ def is_scalar(value: Any) -> bool:
     return kind in SCALARS and (kind not in (str, bytes) or len(value) <= _SMALL_TEXT)
 
 
-class _NotPlain(Exception):
-    """Control flow: the value holds more than the built-in types."""
-
-
-class _Plain(pickle.Pickler):
-    """Pickles built-in types and nothing else; no other pickler is as quick to load."""
+class _Quick(pickle.Pickler):
+    """Pickles what other processes can import, without the time it takes to load cloudpickle."""
 
     def reducer_override(self, obj: Any) -> Any:
-        raise _NotPlain
+        if isinstance(obj, (type, FunctionType)) and obj.__module__ == "__main__":
+            raise pickle.PicklingError("__main__ is another module there")
+        return NotImplemented
+
+
+def _quickly(value: Any, apart: Callable[[pickle.PickleBuffer], Any] | None) -> bytes | None:
+    """The value's pickle, if it needs no more than the names of code."""
+    cloudpickle = sys.modules.get("cloudpickle")
+    if cloudpickle is not None and cloudpickle.list_registry_pickle_by_value():
+        return None
+    file = io.BytesIO()
+    try:
+        _Quick(file, protocol=5, buffer_callback=apart).dump(value)
+    except Exception:  # the slower way may do it, and has the better words if not
+        return None
+    return file.getvalue()
 
 
 def whole(value: Any) -> bytes:
@@ -95,14 +108,12 @@ def whole(value: Any) -> bytes:
     Raises:
         Exception: whatever pickling raises.
     """
-    file = io.BytesIO()
-    try:
-        _Plain(file, protocol=5).dump(value)
-    except _NotPlain:
+    head = _quickly(value, None)
+    if head is None:
         from turnout.storage.pickling import dumps as dumps_any
 
-        return dumps_any(value)
-    return file.getvalue()
+        head = dumps_any(value)
+    return head
 
 
 def dumps(value: Any) -> list[Bytes]:
@@ -115,15 +126,6 @@ def dumps(value: Any) -> list[Bytes]:
     Raises:
         Exception: whatever pickling raises.
     """
-    file = io.BytesIO()
-    try:
-        _Plain(file, protocol=5).dump(value)
-    except _NotPlain:
-        pass
-    else:
-        return [file.getvalue()]
-    from turnout.storage.pickling import dumps as dumps_any
-
     apart: list[Bytes] = []
 
     def inside(buffer: pickle.PickleBuffer) -> bool:
@@ -132,7 +134,13 @@ def dumps(value: Any) -> list[Bytes]:
             apart.append(raw)
         return raw.nbytes < _OWN_BUFFER
 
-    return [dumps_any(value, buffers=inside), *apart]
+    head = _quickly(value, inside)
+    if head is None:
+        from turnout.storage.pickling import dumps as dumps_any
+
+        apart.clear()
+        head = dumps_any(value, buffers=inside)
+    return [head, *apart]
 
 
 def loads(head: Bytes, rest: Sequence[Bytes] = ()) -> Any:
