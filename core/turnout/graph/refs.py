@@ -21,8 +21,9 @@ def main_name() -> str | None:
     file = getattr(main, "__file__", None)
     if not file:
         return None
-    stem = os.path.splitext(os.path.basename(file))[0]
-    return stem if stem.isidentifier() else None
+    stem, ending = os.path.splitext(os.path.basename(file))
+    # An installed command has no ending; it is nobody's module.
+    return stem if ending == ".py" and stem.isidentifier() else None
 
 
 def module_name(name: str) -> str:
