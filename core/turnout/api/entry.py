@@ -122,10 +122,13 @@ def _recorded(composed: Composed) -> dict[str, Any]:
     """The resolved config as JSON values."""
     import dataclasses
 
-    from turnout.types.configs import plain_container
+    inputs = composed.cfg
+    if type(inputs) is not dict:
+        from turnout.types.configs import plain_container
 
+        inputs = plain_container(inputs)
     return {
-        "inputs": plain_container(composed.cfg),
+        "inputs": inputs,
         "execution_environment": dataclasses.asdict(composed.settings),
         "overrides": list(composed.overrides),
     }
