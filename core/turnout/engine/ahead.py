@@ -155,7 +155,10 @@ class Ahead:
         if executor is None or not executor.accepts_pending or step.cases is not None:
             return False
         jobs = self.engine.jobs
-        values: set[int] = set()
+        frame = job.frame
+        values = set(
+            frame.owner.step.needs if frame is not None and frame.owner.step.mapped else ()
+        )
         for name, tree in step.args:
             sources(tree, values)
             if name in step.mapped and (step.concurrency or not known_length(tree, jobs)):

@@ -42,6 +42,7 @@ def grow_map(engine: Engine, job: Job) -> None:
     first = len(steps)
     jobs = engine.jobs
     unfinished = {index for index in step.needs if jobs[index].state is not State.DONE}
+    # Items that are sent ahead with their map need what they take, and what the map needs.
     for number in range(count):
         args = tuple(
             (name, columns[name][number] if name in columns else tree) for name, tree in step.args
@@ -54,7 +55,7 @@ def grow_map(engine: Engine, job: Job) -> None:
             step.version,
             args,
             step.unproven,
-            _needs(args, unfinished) if unfinished else (),
+            _needs(args, unfinished, jobs) if unfinished else (),
             None,
             step.scope,
         )
@@ -96,11 +97,13 @@ def _split(engine: Engine, job: Job, source: Job) -> Sequence[Handle] | None:
     return executor.split(source.handle, summary.length)
 
 
-def _needs(args: Sequence[tuple[str, Tree]], unfinished: set[int]) -> tuple[int, ...]:
+def _needs(
+    args: Sequence[tuple[str, Tree]], unfinished: set[int], jobs: Sequence[Job]
+) -> tuple[int, ...]:
     found: set[int] = set()
     for _, tree in args:
         sources(tree, found)
-    return tuple(sorted(found & unfinished))
+    return tuple(sorted(unfinished | {i for i in found if jobs[i].state is not State.DONE}))
 
 
 def grow_dynamic(engine: Engine, job: Job) -> None:

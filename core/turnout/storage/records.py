@@ -301,10 +301,12 @@ class Records:
         from turnout.storage.codecs import decode
 
         row = self._rows(run_id).get(node)
-        if row is None:
+        if row is None and node:
             names = ", ".join(row.node for row in self.node_rows(run_id)[:10]) or "none"
             raise ConfigError(f"run {run_id} has no node {node!r}; there are: {names}")
-        codec, payload, artifact = row.codec, row.payload, row.artifact
+        codec = payload = artifact = None
+        if row is not None:
+            codec, payload, artifact = row.codec, row.payload, row.artifact
         if payload is None and codec is not None and artifact is None:
             query = (
                 "SELECT payload FROM payloads WHERE run_id = ? AND node = ? "
@@ -315,8 +317,9 @@ class Records:
             root, _, name = artifact.rpartition("#")
             payload = (Store(root) if root else self._files).read(name)
         if codec is None or payload is None:
+            what = f"node {node!r} of run" if node else "run"
             raise ConfigError(
-                f"the result of node {node!r} of run {run_id} was not kept; run it again with "
+                f"the result of {what} {run_id} was not kept; run it again with "
                 "execution_environment.keep=all"
             )
         return decode(codec, payload)

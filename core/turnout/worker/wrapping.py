@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from turnout.backend.call import Call
+from turnout.errors import PluginError
 
 _hook: Any = None
 
@@ -40,6 +41,7 @@ def surroundings(call: Call) -> Iterator[None]:
     """The environment variables of the call, and the plugins' wrappers, around an attempt."""
     wanted = {**dict(call.run.env_vars), **(call.options.env_vars or {})}
     before = {name: os.environ.get(name) for name in wanted}
+    swallowed = True
     try:
         os.environ.update({name: str(value) for name, value in wanted.items()})
         with ExitStack() as stack:
@@ -48,6 +50,9 @@ def surroundings(call: Call) -> Iterator[None]:
                 for wrapper in reversed(_hook(call=call)):
                     stack.enter_context(wrapper)
             yield
+            swallowed = False
+        if swallowed:
+            raise PluginError(f"a plugin that wraps calls swallowed the exception of {call.id!r}")
     finally:
         for name, value in before.items():
             if value is None:
