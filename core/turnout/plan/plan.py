@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from turnout.backend.base import ExecutorBackend
 from turnout.backend.registry import choices
+from turnout.dsl.known import OPEN
 from turnout.errors import ConfigError, PlanError
-from turnout.graph import Graph, TaskNode, TaskOptions
-from turnout.graph.binding import leaves
+from turnout.graph import Graph, TaskOptions
 from turnout.plan.environment import Environment
+from turnout.plan.inputs import Findings
 from turnout.plan.layout import Layout, sources
 from turnout.plan.rules import Note, Rules
 from turnout.plan.steps import Program, Tree
@@ -90,17 +91,22 @@ def make_plan(
         overrides=overrides or {},
         tasks=dict(traced.tasks),
     )
+    executes = isinstance(environment.backend, ExecutorBackend)
     usage = _unknown_tasks(rules)
     refused = rules.check(graph)
     refused += environment.backend.check(environment.config)
     layout = Layout(rules.annotations, rules.version, rules.options, workflows=traced.annotations)
-    result: Tree | None = None
-    if isinstance(environment.backend, ExecutorBackend):
-        trees = {name: ("inline", value) for name, value in inputs.items()}
-        result = layout.add(graph, trees)
-        usage += _missing(layout) + layout.problems
+    result = layout.add(graph, {name: ("inline", value) for name, value in inputs.items()})
+    if executes:
+        usage += _missing(layout.findings, inputs)
+    usage += layout.problems
     wanted: frozenset[int] | None = None
-    if until and not usage:
+    if until and not executes:
+        refused.append(
+            f"{environment.name!r} drives the graph itself and runs all of it; a run that ends at "
+            f"{until!r} is for environments driven from here"
+        )
+    elif until and not usage:
         result, wanted = _cut(layout.program, until)
     if refused:
         raise PlanError([*refused, *usage])
@@ -114,10 +120,10 @@ def make_plan(
         inputs=inputs,
         environment=environment,
         rules=rules,
-        program=layout.program,
+        program=layout.program if executes else Program(),
         layout=layout,
         result=result,
-        notes=(*notes, *rules.notes, *_whole_config(graph)),
+        notes=(*notes, *rules.notes, *_whole_config(layout.findings)),
         on_error=on_error,
         until=until,
         wanted=wanted,
@@ -135,44 +141,52 @@ def _unknown_tasks(rules: Rules) -> list[str]:
     ]
 
 
-def _missing(layout: Layout) -> list[str]:
+def _missing(findings: Findings, inputs: Mapping[str, Any]) -> list[str]:
+    """One message for each input without a value: those that are read, and parameters."""
+    missing: dict[str, list[str]] = dict(findings.missing)
+    for name, value in inputs.items():
+        if value is OPEN:
+            missing.setdefault(name, [])
     return [
-        f"input {path!r} has no value" + (f"; {', '.join(readers)} reads it" if readers else "")
-        for path, found in layout.missing.items()
-        for readers in [[reader for reader in found if reader][:1]]
+        f"input {name!r} has no value{f', and {readers[0]} reads it' if readers else ''}; "
+        f"give it one: {name}=..."
+        for name, readers in missing.items()
     ]
 
 
-def _whole_config(graph: Graph) -> list[Note]:
+def _whole_config(findings: Findings) -> list[Note]:
     """Notes on tasks that depend on every key of a config because they take it whole."""
-    whole = {param.name for param in graph.params if param.whole}
-    if not whole:
-        return []
-    notes: dict[str, Note] = {}
-    for node in graph.nodes:
-        if not isinstance(node, TaskNode):
-            continue
-        for name, binding in node.args:
-            for leaf in leaves(binding):
-                if leaf[0] == "input" and len(leaf) == 2 and leaf[1] in whole:
-                    text = (
-                        f"node {node.id!r} takes the whole config as {name!r}, so it depends on "
-                        "all of its keys; pass a part of it"
-                    )
-                    notes[node.id] = Note("whole config", node.id, text)
-    return list(notes.values())
+    return [
+        Note(
+            "whole config",
+            node,
+            f"node {node!r} takes the whole config as {parameter!r}, so it depends on all of its "
+            "keys; pass a part of it",
+        )
+        for node, parameter in dict.fromkeys(findings.whole)
+    ]
 
 
-def _cut(program: Program, until: str) -> tuple[Tree, frozenset[int]]:
-    """The steps a node needs, itself included, and the tree of its result."""
-    for step in program.steps:
-        if step.id == until:
-            break
-    else:
+def _cut(program: Program, until: str) -> tuple[Tree | None, frozenset[int]]:
+    """The steps a node or a sub-workflow needs, and the tree of its result.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    inside = f"{until}/"
+    scope = next((scope for scope in program.scopes if scope.prefix == inside), None)
+    todo = {step.index for step in program.steps if step.id == until}
+    result: Tree | None = ("step", *todo)
+    if scope is not None:
+        result = scope.result
+        todo = {step.index for step in program.steps if step.id.startswith(inside)}
+    elif not todo:
         names = [step.id for step in program.steps]
+        names += [scope.prefix[:-1] for scope in program.scopes if scope.prefix]
         raise ConfigError(f"there is no node {until!r}; {choices(until, names)}")
+    if result is not None:
+        sources(result, todo)
     wanted: set[int] = set()
-    todo = {step.index}
     while todo:
         index = todo.pop()
         if index in wanted:
@@ -185,4 +199,4 @@ def _cut(program: Program, until: str) -> tuple[Tree, frozenset[int]]:
         for _, then, _ in found.cases or ():
             if then is not None:
                 sources(then, todo)
-    return ("step", step.index), frozenset(wanted)
+    return result, frozenset(wanted)

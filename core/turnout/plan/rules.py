@@ -5,13 +5,17 @@ The same rules serve the plan and the graphs that dynamic tasks bring at run tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from turnout.backend.capability import BEHAVIOURS, Capability
 from turnout.errors import ConfigError, PluginError
-from turnout.graph import BranchNode, Cache, Graph, MapNode, TaskKey, TaskOptions
+from turnout.graph import BranchNode, Cache, Graph, MapNode, TaskKey, TaskNode, TaskOptions
+from turnout.graph.options import name_of
+from turnout.graph.refs import resolve
 from turnout.plan.environment import Environment
 
 
@@ -52,7 +56,7 @@ class Rules:
         default_factory=dict
     )
     _clean: set[tuple[TaskKey, int, type]] = field(default_factory=set)
-    _versions: dict[TaskKey, str] = field(default_factory=dict)
+    _versions: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     def options(self, key: TaskKey, node: TaskOptions | None) -> TaskOptions:
         """A node's options: the task's, the node's over them, the config's over both."""
@@ -61,6 +65,8 @@ class Rules:
             return memo[1]
         task = self.tasks[key]
         found: TaskOptions = task.options.merged(node).merged(self.overrides.get(task.name))
+        if found.execution_environment == self.environment.name:
+            found = dataclasses.replace(found, execution_environment=None)
         self._memo[key, id(node)] = (node, found)
         return found
 
@@ -73,30 +79,26 @@ class Rules:
         cache = options.cache
         if not cache or self.environment.config.cache == "off":
             return ""
-        if isinstance(cache, Cache) and cache.mode == "off":
+        said = cache if isinstance(cache, Cache) else Cache()
+        if said.mode == "off":
             return ""
-        if isinstance(cache, Cache) and cache.version is not None:
-            return f"given:{cache.version}"
-        if key not in self._versions:
-            self._versions[key] = self._digest(key, cache)
-        return self._versions[key]
+        known = (key, said.version, tuple(map(name_of, said.depends)), said.packages)
+        if known not in self._versions:
+            self._versions[known] = "+".join([self._code(key, said), *_installed(said.packages)])
+        return self._versions[known]
 
-    def _digest(self, key: TaskKey, cache: bool | Cache) -> str:
+    def _code(self, key: TaskKey, cache: Cache) -> str:
+        if cache.version is not None:
+            return f"given:{cache.version}"
         from turnout.storage.version import version_of
 
         task = self.tasks[key]
-        written = task.options.cache
-        depends = written.depends if isinstance(written, Cache) else ()
-        version = version_of(task.fn, depends)
+        version = version_of(task.fn, _depends(cache, task.options.cache))
         for text in version.notes:
-            self.notes.append(Note("cache", task.name, text))
-        digest = version.digest
-        if isinstance(cache, Cache) and cache.packages:
-            import importlib.metadata
-
-            installed = (f"{name}={importlib.metadata.version(name)}" for name in cache.packages)
-            digest = f"{digest}+{','.join(sorted(installed))}"
-        return digest
+            note = Note("cache", task.name, text)
+            if note not in self.notes:
+                self.notes.append(note)
+        return version.digest
 
     def environment_of(self, options: TaskOptions) -> Environment:
         """The environment a node runs in.
@@ -105,7 +107,7 @@ class Rules:
             ConfigError: the options name an environment there is not.
         """
         name = options.execution_environment
-        if not name or name == self.environment.name:
+        if not name:
             return self.environment
         if name not in self.environments:
             self.environments[name] = self.resolve(name)
@@ -121,11 +123,8 @@ class Rules:
         ):
             if present:
                 self._ask(self.environment, kind, f"workflow {graph.name!r}", problems)
-        nodes = [node for node in graph.nodes if not hasattr(node, "cases")]
-        if graph.on_failure is not None:
-            nodes.append(graph.on_failure)
-        for node in nodes:
-            if not hasattr(node, "task"):
+        for node in (*graph.nodes, graph.on_failure):
+            if not isinstance(node, TaskNode):
                 continue
             # Nodes alike in task, kind and options get the same answer; one that gave neither
             # a problem nor a note need not be asked about again.
@@ -142,12 +141,15 @@ class Rules:
                 continue
             if environment is not self.environment:
                 self._ask(self.environment, "execution_environment", f"node {name!r}", problems)
-            if type(node) is MapNode:
-                self._ask(environment, "map", f"node {name!r}", problems)
+            settings = asked_for(options, environment.backend.name)
+            if isinstance(node, MapNode):
+                settings.append("map")
             if self.tasks[node.task].dynamic:
-                self._ask(environment, "dynamic", f"node {name!r}", problems)
-            for setting in asked_for(options, environment.backend.name):
+                settings.append("dynamic")
+            for setting in settings:
                 self._ask(environment, setting, f"node {name!r}", problems)
+            if isinstance(options.cache, Cache):
+                problems += _not_installed(name, options.cache.packages)
             problems += environment.backend.refuse(environment.config, name, options)
             if len(problems) + len(self.notes) == before:
                 self._clean.add(like)
@@ -161,7 +163,7 @@ class Rules:
             return
         text = f"{who} sets {setting}, which {environment.name!r} "
         if setting in BEHAVIOURS:
-            others = able(setting)
+            others = [name for name in able(setting) if name != environment.backend.name]
             can = f"; {', '.join(others)} can" if others else ""
             problems.append(f"{text}cannot honour: {capability.reason}{can}")
             return
@@ -170,6 +172,40 @@ class Rules:
             problems.append(f"{note} (strict=true)")
         else:
             self.notes.append(Note("advisory", who, note))
+
+
+def _depends(cache: Cache, written: bool | Cache | None) -> list[Any]:
+    """What a cache depends on, as objects: those written at the task, others by their names."""
+    objects = (
+        {name_of(item): item for item in written.depends} if isinstance(written, Cache) else {}
+    )
+    found: list[Any] = []
+    for item in cache.depends:
+        name = name_of(item)
+        if name not in objects and ":" in name:
+            with contextlib.suppress(ImportError, AttributeError):
+                objects[name] = resolve(name)
+        found.append(objects.get(name, item))
+    return found
+
+
+def _installed(packages: Iterable[str]) -> list[str]:
+    import importlib.metadata
+
+    found = []
+    for name in sorted(packages):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{name}={importlib.metadata.version(name)}")
+    return found
+
+
+def _not_installed(node: str, packages: tuple[str, ...]) -> list[str]:
+    known = {text.partition("=")[0] for text in _installed(packages)}
+    return [
+        f"node {node!r} sets Cache(packages=...) with {name!r}, which is not installed here"
+        for name in packages
+        if name not in known
+    ]
 
 
 def asked_for(options: TaskOptions, backend: str) -> list[str]:

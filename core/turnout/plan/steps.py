@@ -48,7 +48,7 @@ class Step:
         "needs", "options", "ratio", "scope", "spec", "unproven", "version",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (one for each thing a step always has)
         self,
         index: int,
         step_id: str,
@@ -92,6 +92,7 @@ class Scope:
         prefix: what its steps' names begin with.
         parent: index of the scope around it.
         handler: the node of its failure handler.
+        result: the tree of its result; ``None`` for nothing.
     """
 
     graph: Graph
@@ -99,6 +100,7 @@ class Scope:
     prefix: str
     parent: int | None
     handler: TaskNode | WorkflowNode | None
+    result: Tree | None = None
 
 
 @dataclass(slots=True)

@@ -1,0 +1,201 @@
+"""Inputs of a graph as leaves of trees: found by path, converted, and missing ones noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from turnout.dsl.known import OPEN, at_path, child_value, kind_of, plain, record_fields
+from turnout.errors import ConfigError, TypeMismatch
+from turnout.graph import Binding, Graph, Path
+from turnout.graph.binding import path_text, select
+from turnout.plan.steps import Tree
+from turnout.types import convert
+from turnout.types.config_values import explain
+from turnout.types.foreign import is_config
+
+_PLAIN: Final = frozenset({bool, int, float, str, type(None)})
+_SMALL: Final = 1000
+"""Plain data of up to this many values is copied for each task, as a part of a config is."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is wrong with inputs, and what is worth a note; collected, to be told at once.
+
+    Attributes:
+        problems: values that do not fit, one message each.
+        missing: names of inputs without a value, and who reads them.
+        whole: nodes and parameters that take a whole config.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    whole: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Inputs:
+    """The inputs of one graph being laid out.
+
+    Args:
+        graph: the graph.
+        trees: where each input comes from.
+        names: how the config spells each; a sub-workflow's inputs are spelt as those it was given.
+        findings: collects what is wrong.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        trees: Mapping[str, Tree],
+        names: Mapping[str, str] | None,
+        findings: Findings,
+    ) -> None:
+        self._trees = trees
+        self._names = names if names is not None else _own_names(graph)
+        self._findings = findings
+        self._used: dict[Path, Tree] = {}
+
+    def tree(
+        self, path: Path, annotation: Any = None, node: str = "", parameter: str = ""
+    ) -> tuple[Tree, bool]:
+        """The tree of an input path, and whether its value is known to fit the annotation."""
+        tree = self._trees.get(str(path[0]), ("inline", OPEN))
+        if tree[0] not in ("inline", "own"):
+            return part(tree, path[1:]), False
+        found = self._used.get(path)
+        if found is None:
+            found = self._used[path] = self._known(tree[1], path)
+        value = found[1]
+        if node and not self.name(path):
+            self._findings.whole.append((node, parameter))
+        if value is OPEN:
+            self._missing(self.name(path), node, parameter)
+            return ("inline", None), True
+        if annotation is None or (type(value) is annotation and found[0] == "inline"):
+            return found, True
+        reader = _reader(node, parameter)
+        where = f"input {self.name(path)!r}" + (f" ({reader})" if reader else "")
+        return self.fitting(value, annotation, where, path, node, parameter), True
+
+    def is_open(self, path: Path) -> bool:
+        """Whether an input path has no value."""
+        tree = self._trees.get(str(path[0]), ("inline", OPEN))
+        if tree[0] not in ("inline", "own"):
+            return False
+        if path not in self._used:
+            self._used[path] = self._known(tree[1], path)
+        return self._used[path][1] is OPEN
+
+    def fitting(
+        self,
+        value: Any,
+        annotation: Any,
+        where: str,
+        path: Path = (),
+        node: str = "",
+        parameter: str = "",
+    ) -> Tree:
+        """The leaf of a value made to fit an annotation."""
+        try:
+            return owned(convert(value, annotation, where))
+        except (TypeMismatch, ConfigError) as error:
+            absent = _missing_keys(value)
+            for key in absent:
+                self._missing(".".join(filter(None, (self.name(path), key))), node, parameter)
+            if not absent:
+                self._findings.problems.append(str(error))
+            return ("inline", value)
+
+    def name(self, path: Path) -> str:
+        """A path as the config spells it: without the parameter that holds the whole config."""
+        if not path:
+            return ""
+        first = str(path[0])
+        return path_text((self._names.get(first, first), *path[1:])).lstrip(".")
+
+    def names_for(self, args: Sequence[tuple[str, Binding]], node: str) -> dict[str, str]:
+        """How the config spells the inputs of a sub-workflow called with these arguments."""
+        return {
+            name: self.name(binding[1:]) if binding[0] == "input" else f"{node}/{name}"
+            for name, binding in args
+        }
+
+    def _known(self, value: Any, path: Path) -> Tree:
+        try:
+            found = at_path(value, path[1:])
+            return owned(found if found is OPEN else plain(found))
+        except Exception as error:
+            told = explain(error)
+            if told is None:
+                raise
+            self._findings.problems.append(f"input {self.name(path)!r}: {told}")
+            return ("inline", None)
+
+    def _missing(self, name: str, node: str, parameter: str) -> None:
+        readers = self._findings.missing.setdefault(name, [])
+        if node:
+            readers.append(_reader(node, parameter))
+
+
+def _own_names(graph: Graph) -> dict[str, str]:
+    return {param.name: "" if param.whole else param.name for param in graph.params}
+
+
+def _reader(node: str, parameter: str) -> str:
+    return f"node {node!r}, parameter {parameter!r}" if node else ""
+
+
+def _missing_keys(value: Any) -> list[str]:
+    if not is_config(type(value)):
+        return []
+    from turnout.types.configs import missing_keys
+
+    return missing_keys(value)
+
+
+def owned(value: Any) -> Tree:
+    """A leaf for a value of an input: a task gets its own copy of what is, or is like, a config.
+
+    >>> owned(3), owned({"lr": 0.1}), owned([0.0] * 2000)[0]
+    (('inline', 3), ('own', {'lr': 0.1}), 'inline')
+    """
+    if type(value) in _PLAIN:
+        return ("inline", value)
+    small = is_config(type(value)) or (kind_of(value) != "scalar" and _count(value, _SMALL) > 0)
+    return ("own" if small else "inline", value)
+
+
+def _count(value: Any, left: int) -> int:
+    """What is left of an allowance after a structure of plain data; 0 for anything else."""
+    kind = kind_of(value)
+    if kind == "scalar":
+        return left - 1
+    if kind == "opaque" or left <= 0:
+        return 0
+    if kind == "record":
+        items: Any = [getattr(value, name) for name in record_fields(value)]
+    elif len(value) > left:
+        return 0
+    else:
+        items = value.values() if kind in ("mapping", "config") else value
+    for item in items:
+        left = _count(item, left)
+        if left <= 0:
+            return 0
+    return left
+
+
+def part(tree: Tree, path: Path) -> Tree:
+    """The part of a tree at a path, down into known values where they are."""
+    for position, key in enumerate(path):
+        if tree[0] == "step":
+            return (*tree, *path[position:])
+        if tree[0] in ("inline", "own"):
+            value = tree[1]
+            for step in path[position:]:
+                value = child_value(value, step)
+            return owned(value)
+        tree = select(tree, (key,))
+    return tree
