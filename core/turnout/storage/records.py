@@ -302,7 +302,9 @@ class Records:
 
         row = self._rows(run_id).get(node)
         if row is None and node:
-            names = ", ".join(row.node for row in self.node_rows(run_id)[:10]) or "none"
+            names = (
+                ", ".join([row.node for row in self.node_rows(run_id) if row.node][:10]) or "none"
+            )
             raise ConfigError(f"run {run_id} has no node {node!r}; there are: {names}")
         codec = payload = artifact = None
         if row is not None:
