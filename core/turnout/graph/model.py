@@ -58,7 +58,7 @@ class TaskSpec(NamedTuple):
     params: tuple[Param, ...] = ()
     returns: str = ""
     fields: tuple[str, ...] = ()
-    options: TaskOptions = TaskOptions()  # noqa: RUF012  (frozen)
+    options: TaskOptions = TaskOptions()
     dynamic: bool = False
 
 

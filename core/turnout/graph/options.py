@@ -286,7 +286,7 @@ def _set_fields(value: Any) -> dict[str, Any]:
     said = {}
     for f in dataclasses.fields(value):
         item = getattr(value, f.name)
-        if item is None or item == () or item == {}:
+        if item is None or item in ((), {}):
             continue
         said[f.name] = list(item) if isinstance(item, tuple) else item
     return said

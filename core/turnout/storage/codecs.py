@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from turnout.errors import EncodeError, PluginError
-from turnout.graph.values import NotPlain, tagged, untagged
+from turnout.graph.tags import NotPlain, tagged, untagged
 
 __all__ = ["Codec", "Encoded", "decode", "encode", "is_pickled", "plugin_codecs", "refused"]
 

@@ -12,7 +12,7 @@ import sys
 from typing import Any, Final
 
 from turnout.graph.refs import importable, resolve
-from turnout.graph.values import NotPlain, tagged, untagged
+from turnout.graph.tags import NotPlain, tagged, untagged
 
 __all__ = ["is_model", "is_only_its_state", "put_together", "take_apart"]
 
