@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from omegaconf import DictConfig
@@ -17,7 +18,7 @@ IGNORED = Cache(ignored_inputs=("scratch", "verbose"))
 def square(scratch: str, x: float, verbose: bool = False, power: int = 2) -> float:
     """A cached task."""
     leave(scratch, "square")
-    return float(pow(x, power))
+    return math.pow(x, power)
 
 
 @task(cache=IGNORED)
@@ -43,7 +44,8 @@ def same(x: Any) -> Any:
 @workflow
 def once(scratch: str, x: float, verbose: bool = False) -> float:
     """One cached task between others."""
-    return same(square(scratch, same(x), verbose=verbose))
+    result: float = same(square(scratch, same(x), verbose=verbose))
+    return result
 
 
 @workflow

@@ -1,0 +1,271 @@
+"""`turnout.run` and `Run`, as users call them, right and wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+import turnout
+from turnout import task, workflow
+from turnout.errors import ConfigError, GraphError, PlanError, RunFailed, TurnoutError
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".turnout").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "turnout.api.entry.project_of",
+        lambda workflow: turnout.spi.Project(root=tmp_path, source=tmp_path),
+    )
+
+
+@task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@task
+def half(x: int) -> float:
+    return x / 2
+
+
+@workflow
+def flow(a: int, b: int = 2) -> int:
+    return add(add(a, b), b)
+
+
+@workflow
+def by_config(cfg: DictConfig) -> int:
+    return add(cfg.model.a, cfg.model.b)
+
+
+@dataclass
+class Settings:
+    a: int
+    b: int = 5
+
+
+@workflow
+def by_dataclass(cfg: Settings) -> int:
+    return add(cfg.a, cfg.b)
+
+
+def test_inputs_by_name_and_by_config() -> None:
+    assert turnout.run(flow, a=1).outputs == 5
+    assert turnout.run(flow, {"a": 1, "b": 3}).outputs == 7
+    assert turnout.run(flow, {"a": 1, "b": 3}, b=4).outputs == 9
+    assert turnout.run(flow, OmegaConf.create({"a": 1})).outputs == 5
+    assert turnout.run(by_config, {"model": {"a": 1, "b": 2}}).outputs == 3
+    assert turnout.run(by_config, OmegaConf.create({"model": {"a": 1, "b": 2}})).outputs == 3
+    assert turnout.run(by_dataclass, Settings(1)).outputs == 6
+    assert turnout.run(by_dataclass, {"a": 2}).outputs == 7
+
+
+def test_a_plain_call_gives_the_same() -> None:
+    assert flow(1) == turnout.run(flow, a=1).outputs
+    assert flow(a=1, b=3) == 7
+    with pytest.raises(TypeError, match="flow: missing a required argument: 'a'"):
+        flow()  # type: ignore[call-arg]
+
+
+def test_a_plain_call_raises_the_user_s_own_exception() -> None:
+    @task
+    def boom(x: int) -> int:
+        raise LookupError("mine")
+
+    @workflow
+    def failing() -> int:
+        return boom(1)
+
+    with pytest.raises(LookupError, match="mine"):
+        failing()
+    with pytest.raises(RunFailed, match="node 'boom' failed: LookupError: mine") as failed:
+        turnout.run(failing)
+    assert isinstance(failed.value.__cause__, LookupError)
+
+
+def test_a_plain_call_leaves_nothing_behind(tmp_path: Path) -> None:
+    flow(1)
+    assert list((tmp_path / ".turnout").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "inputs", "problem"),
+    [
+        (None, {"a": 1, "c": 2}, "workflow 'flow' has no input 'c'"),
+        (None, {"aa": 1}, "did you mean 'a'"),
+        ({"a": 1, "bb": 1}, {}, "bb"),
+        (None, {}, "input 'a' has no value"),
+        (None, {"a": "x"}, "input 'a': expected int, found str"),
+        (None, {"a": "x", "b": "y"}, "input 'b': expected int"),
+        (7, {}, "config is a DictConfig, a mapping or a dataclass"),
+        ({"a": "???"}, {}, "'a'"),
+    ],
+)
+def test_wrong_inputs_are_told(config: Any, inputs: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        turnout.run(flow, config, **inputs)
+    assert problem in str(refused.value)
+    assert turnout.runs() == []
+
+
+def test_all_missing_inputs_are_told_at_once() -> None:
+    @workflow
+    def three(first: int, second: int, third: int) -> int:
+        return add(add(first, second), third)
+
+    with pytest.raises(ConfigError) as refused:
+        turnout.run(three, second=1)
+    assert "'first'" in str(refused.value)
+    assert "'third'" in str(refused.value)
+    assert "'second'" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ("nowhere", "unknown execution environment 'nowhere'"),
+        ({"backend": "nowhere"}, "unknown execution environment 'nowhere'"),
+        ({"kep": "all"}, "did you mean 'keep'"),
+        ({"keep": "some"}, "auto, all, cached, none"),
+        ({"strict": "maybe"}, "strict"),
+        (3, "takes a name or a mapping"),
+    ],
+)
+def test_wrong_environments_are_told(environment: Any, problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        turnout.run(flow, a=1, execution_environment=environment)
+    assert problem in str(refused.value)
+
+
+def test_what_is_no_workflow_is_told() -> None:
+    with pytest.raises(ConfigError, match="takes a workflow"):
+        turnout.run(add, a=1, b=2)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="takes a workflow"):
+        turnout.run(lambda: 1)  # type: ignore[arg-type]
+
+
+def test_a_task_that_does_not_fit_is_a_graph_error() -> None:
+    @workflow
+    def bad(x: int) -> int:
+        return add(half(x), 1)  # type: ignore[arg-type]
+
+    with pytest.raises(GraphError, match="'a' expects int, found float from 'half'"):
+        turnout.run(bad, x=1)
+    assert turnout.runs() == []
+
+
+def test_options_of_tasks_from_the_config() -> None:
+    config = {"a": 1, "turnout": {"tasks": {"add": {"retries": 3}}}}
+    assert turnout.run(flow, config).outputs == 5
+    with pytest.raises(ConfigError, match=r"no task .ad..*did you mean 'add'"):
+        turnout.run(flow, {"a": 1, "turnout": {"tasks": {"ad": {"retries": 3}}}})
+    with pytest.raises(ConfigError, match="retries"):
+        turnout.run(flow, {"a": 1, "turnout": {"tasks": {"add": {"retrys": 3}}}})
+
+
+def test_all_problems_of_a_plan_are_told_at_once() -> None:
+    @workflow
+    def asking(x: int) -> int:
+        first = add.with_options(secrets=["TOKEN"])(x, 1)
+        return add.with_options(report=True, execution_environment="nowhere")(first, 1)
+
+    with pytest.raises(PlanError) as refused:
+        turnout.run(asking, x=1)
+    assert len(refused.value.problems) >= 2
+    assert "'add' sets secrets" in str(refused.value)
+    assert "node 'add-2'" in str(refused.value)
+    assert "nowhere" in str(refused.value)
+    assert turnout.runs() == []
+
+
+def test_a_run_says_what_it_is() -> None:
+    run = turnout.run(flow, a=1, name="first", tags=["x", "y"])
+    assert run.status == "succeeded"
+    assert run.id in repr(run)
+    assert [(node.name, node.task, node.status) for node in run.nodes] == [
+        ("add", "add", "succeeded"),
+        ("add-2", "add", "succeeded"),
+    ]
+    assert run.output("add") == 3
+    assert run.url is None
+    assert run.wait() is run
+    again = turnout.get_run(run.id[:15])
+    assert again.id == run.id
+    assert again.outputs == 5
+    assert again.output("add") == 3
+    assert [found.id for found in turnout.runs(tag="y")] == [run.id]
+
+
+def test_a_part_of_an_id_must_be_enough() -> None:
+    with pytest.raises(ConfigError, match="there are no runs yet"):
+        turnout.get_run()
+    runs = [turnout.run(flow, a=1) for _ in range(2)]
+    with pytest.raises(ConfigError, match="several runs begin with '20'"):
+        turnout.get_run("20")
+    with pytest.raises(ConfigError, match=f"the latest runs are.*{runs[1].id}"):
+        turnout.get_run("nothing")
+
+
+def test_outputs_that_were_not_kept() -> None:
+    run = turnout.run(flow, a=1, execution_environment={"keep": "none"})
+    assert run.outputs == 5
+    with pytest.raises(ConfigError, match="was not kept"):
+        _ = turnout.get_run(run.id).outputs
+
+
+def test_only_the_process_that_drives_a_run_can_cancel_it(tmp_path: Path) -> None:
+    run = turnout.run(flow, a=1)
+    turnout.get_run(run.id).cancel()  # it has ended: nothing to do
+    assert turnout.get_run(run.id).status == "succeeded"
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / ".turnout" / "runs.db") as db:
+        db.execute("UPDATE runs SET status = 'running' WHERE id = ?", (run.id,))
+    db.close()
+    with pytest.raises(TurnoutError, match="is driven by process"):
+        turnout.get_run(run.id).cancel()
+
+
+def test_a_run_in_the_background_keeps_its_failure() -> None:
+    @task
+    def boom(x: int) -> int:
+        raise LookupError("mine")
+
+    @workflow
+    def failing(x: int) -> int:
+        return boom(x)
+
+    run = turnout.run(failing, x=1, wait=False)
+    for _ in range(2):
+        with pytest.raises(RunFailed, match="mine") as failed:
+            run.wait(10)
+        assert failed.value.run is run
+    with pytest.raises(RunFailed):
+        _ = run.outputs
+
+
+def test_current_needs_a_run() -> None:
+    with pytest.raises(TurnoutError, match="inside a task of a run"):
+        turnout.current()
+
+
+def test_metrics_are_numbers() -> None:
+    @task
+    def bad(x: int) -> int:
+        turnout.current().log_metrics(loss="low")  # type: ignore[arg-type]
+        return x
+
+    @workflow
+    def logging(x: int) -> int:
+        return bad(x)
+
+    with pytest.raises(RunFailed, match="metric 'loss' is a number, not 'low'"):
+        turnout.run(logging, x=1)
