@@ -68,7 +68,7 @@ class Inputs:
         if found is None:
             found = self._used[path] = self._known(tree[1], path)
         value = found[1]
-        if node and not self.name(path):
+        if len(path) == 1 and node and not self._names.get(str(path[0]), "given"):
             self._findings.whole.append((node, parameter))
         if value is OPEN:
             self._missing(self.name(path), node, parameter)
