@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ DIFFERS = [
 class Page:
     """A page of the documentation, laid out as a project in a directory.
 
-    Its unnamed Python blocks make one module; a block after ``<!-- file: NAME -->`` is that file.
+    Its unnamed Python blocks make one module; blocks after ``<!-- file: NAME -->`` make that file.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -44,16 +45,30 @@ class Page:
         for file, kind, text in FENCE.findall((DOCS / name).read_text(encoding="utf-8")):
             if file:
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                (folder / file).write_text(text, encoding="utf-8")
+                with (folder / file).open("a", encoding="utf-8") as out:
+                    print(text, file=out)
             elif kind == "python":
                 parts.append(text)
             elif kind == "console":
                 commands.append(text)
+        self._install()
         self.source = "\n\n".join(parts)
         self.module.write_text(self.source, encoding="utf-8")
         self.prints = [text.replace("\n#", " ") for text in PRINTS.findall(self.source)]
         shown = "".join(commands)
         self.commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", shown, re.MULTILINE)
+
+    def _install(self) -> None:
+        """Make a project with entry points one that is found, as an editable install does."""
+        file = self.folder / "pyproject.toml"
+        project = tomllib.loads(file.read_text()).get("project") if file.is_file() else None
+        if project:
+            info = self.folder / f"{project['name'].replace('-', '_')}.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Name: {project['name']}\n")
+            points = project["entry-points"]["turnout"].items()
+            lines = "".join(f"{name} = {value}\n" for name, value in points)
+            (info / "entry_points.txt").write_text(f"[turnout]\n{lines}")
 
     def typed(self, command: str) -> tuple[str, int]:
         """What a shell shows of a command, and its exit status."""
