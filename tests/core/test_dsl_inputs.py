@@ -1,7 +1,7 @@
 """Inputs while the graph is built: what stays projected, and what is fixed, by which line."""
 
 # Every spelling that users may write is written here, the clumsy ones too:
-# ruff: noqa: C416, FURB171, FURB192, PLC3002, PLW0108, PTH118, SIM115, SIM300, UP031
+# ruff: noqa: C416, FURB171, FURB192, PLC3002, PLW0108, SIM300, UP031
 
 from __future__ import annotations
 

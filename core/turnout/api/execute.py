@@ -107,7 +107,7 @@ class Execution:
                 name=self._name,
                 tags=self._tags,
                 config=self._config(),
-                graph=dumps(plan.graph),
+                graph=dumps(plan.graph, brief=True),
             ),
             self._project.root,
             store=self.store if self.store != os.fspath(self.home) else "",

@@ -31,9 +31,17 @@ from turnout.graph.values import Value
 __all__ = ["dumps", "from_json", "loads", "to_json"]
 
 
-def dumps(graph: Graph) -> str:
-    """The graph as canonical JSON text."""
-    return json.dumps(to_json(graph), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+def dumps(graph: Graph, *, brief: bool = False) -> str:
+    """The graph as canonical JSON text.
+
+    Args:
+        graph: the graph.
+        brief: describe constants that are large or would have to be pickled, and do not keep them.
+
+    Raises:
+        EncodeError: a constant cannot be pickled.
+    """
+    return json.dumps(to_json(graph, brief=brief), sort_keys=True, separators=(",", ":"))
 
 
 def loads(text: str) -> Graph:
@@ -45,9 +53,9 @@ def loads(text: str) -> Graph:
     return from_json(json.loads(text))
 
 
-def to_json(graph: Graph) -> dict[str, Any]:
-    """The graph as JSON values; what is empty is left out."""
-    return {"turnout_graph": FORMAT_VERSION, **_graph(graph)}
+def to_json(graph: Graph, *, brief: bool = False) -> dict[str, Any]:
+    """The graph as JSON values, as for `dumps`; what is empty is left out."""
+    return {"turnout_graph": FORMAT_VERSION, **_graph(graph, brief)}
 
 
 def from_json(data: dict[str, Any]) -> Graph:
@@ -66,7 +74,7 @@ def _said(**items: Any) -> dict[str, Any]:
     return {key: item for key, item in items.items() if item not in (None, (), {}, [], "", False)}
 
 
-def _graph(graph: Graph) -> dict[str, Any]:
+def _graph(graph: Graph, brief: bool) -> dict[str, Any]:
     return _said(
         name=graph.name,
         ref=graph.ref,
@@ -74,8 +82,8 @@ def _graph(graph: Graph) -> dict[str, Any]:
         nodes=[_node(node) for node in graph.nodes],
         result=graph.result,
         tasks={key: _task(spec) for key, spec in graph.tasks.items()},
-        workflows={key: _graph(inner) for key, inner in graph.workflows.items()},
-        values=[list(value.encoded) for value in graph.values],
+        workflows={key: _graph(inner, brief) for key, inner in graph.workflows.items()},
+        values=[list(value.brief() if brief else value.encoded) for value in graph.values],
         fixed=[{"path": f.path, "what": f.what, "line": f.line} for f in graph.fixed],
         on_failure=_node(graph.on_failure) if graph.on_failure else None,
     )

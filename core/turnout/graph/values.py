@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import base64
 import builtins
+import enum
+import itertools
 import json
+import pathlib
 from typing import Any, Final
 
+from turnout.errors import EncodeError
 from turnout.graph.refs import importable, resolve
 from turnout.graph.tags import NotPlain, tagged, untagged
 
@@ -23,6 +27,8 @@ class _Unset:
 
 
 _UNSET: Final = _Unset()
+_BRIEF: Final = 4096
+"""Characters of a constant that a brief graph keeps at most."""
 
 
 class Value:
@@ -53,11 +59,20 @@ class Value:
         """Codec name and text: ``json`` for plain data, ``ref`` for what has a name, ``pickle``.
 
         Raises:
-            Exception: whatever pickling the object raises.
+            EncodeError: the object cannot be pickled.
         """
         if self._encoded is None:
             self._encoded = _encode(self._object)
         return self._encoded
+
+    def brief(self) -> tuple[str, str]:
+        """As `encoded` if that is short and takes no pickling; else a description of it."""
+        if self._encoded is None:
+            if _left(self._object, _BRIEF) <= 0 and importable(self._object) is None:
+                return ("shown", f"<{type(self._object).__name__}>")
+        elif len(self._encoded[1]) > _BRIEF:
+            return ("shown", f"<{len(self._encoded[1])} characters of {self._encoded[0]}>")
+        return self.encoded
 
     def show(self) -> str:
         """Text for people; pickled content is never decoded for it."""
@@ -65,14 +80,19 @@ class Value:
             return repr(self._object)
         assert self._encoded is not None
         codec, text = self._encoded
-        return repr(self.object) if codec == "json" else text if codec == "ref" else "<object>"
+        if codec == "json":
+            return repr(self.object)
+        return "<object>" if codec == "pickle" else text
 
     def __eq__(self, other: builtins.object) -> bool:
         if not isinstance(other, Value):
             return NotImplemented
         if self._object is not _UNSET and self._object is other._object:
             return True  # without encoding what may be large
-        return self.encoded == other.encoded
+        try:
+            return self.encoded == other.encoded
+        except EncodeError:
+            return False
 
     def __hash__(self) -> int:
         return hash(self.encoded)
@@ -86,7 +106,7 @@ class Value:
 
 def _encode(obj: Any) -> tuple[str, str]:
     try:
-        return ("json", json.dumps(tagged(obj), ensure_ascii=False, separators=(",", ":")))
+        return ("json", json.dumps(tagged(obj), separators=(",", ":")))
     except NotPlain:
         pass
     ref = importable(obj) if callable(obj) else None
@@ -94,7 +114,14 @@ def _encode(obj: Any) -> tuple[str, str]:
         return ("ref", ref)
     import cloudpickle
 
-    return ("pickle", base64.b85encode(cloudpickle.dumps(obj, protocol=5)).decode("ascii"))
+    try:
+        payload = cloudpickle.dumps(obj, protocol=5)
+    except Exception as error:  # pickling runs the object's own code
+        raise EncodeError(
+            f"a constant of type {type(obj).__name__} cannot be written into a graph, for it "
+            f"cannot be pickled: {error}; make it inside a task"
+        ) from error
+    return ("pickle", base64.b85encode(payload).decode("ascii"))
 
 
 def _decode(codec: str, text: str) -> Any:
@@ -106,4 +133,22 @@ def _decode(codec: str, text: str) -> Any:
         import pickle
 
         return pickle.loads(base64.b85decode(text))
+    if codec == "shown":
+        raise ValueError(f"a constant, {text}, was described in this graph and not kept")
     raise ValueError(f"unknown codec {codec!r} for a constant of a graph")
+
+
+def _left(obj: Any, allowed: int) -> int:
+    """What is left of an allowance of characters, roughly, after plain data; 0 for all else."""
+    kind = type(obj)
+    if kind in (list, tuple, set, frozenset, dict):
+        parts = itertools.chain(*obj.items()) if kind is dict else obj
+        for part in parts:
+            allowed = _left(part, allowed)
+            if allowed <= 0:
+                break
+        return allowed
+    if kind is str or kind is bytes:
+        return allowed - len(obj)
+    plain = kind in (bool, int, float, complex, type(None)) or kind.__module__ == "datetime"
+    return allowed - 8 if plain or isinstance(obj, (enum.Enum, pathlib.Path)) else 0

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from turnout.backend.base import ExecutorBackend
 from turnout.backend.capability import BEHAVIOURS, Capability
 from turnout.errors import ConfigError, PluginError
 from turnout.graph import BranchNode, Cache, Graph, MapNode, TaskKey, TaskNode, TaskOptions
@@ -56,6 +57,7 @@ class Rules:
         default_factory=dict
     )
     _clean: set[tuple[TaskKey, int, type]] = field(default_factory=set)
+    _visited: set[str] = field(default_factory=set)
     _versions: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     def options(self, key: TaskKey, node: TaskOptions | None) -> TaskOptions:
@@ -139,23 +141,48 @@ class Rules:
             except (ConfigError, PluginError) as error:
                 problems.append(f"node {name!r}: {error}")
                 continue
-            if environment is not self.environment:
-                self._ask(self.environment, "execution_environment", f"node {name!r}", problems)
-            settings = asked_for(options, environment.backend.name)
-            if isinstance(node, MapNode):
-                settings.append("map")
-            if self.tasks[node.task].dynamic:
-                settings.append("dynamic")
-            for setting in settings:
-                self._ask(environment, setting, f"node {name!r}", problems)
-            if isinstance(options.cache, Cache):
-                problems += _not_installed(name, options.cache.packages)
-            problems += environment.backend.refuse(environment.config, name, options)
+            problems += self._held_to(node, name, options, environment)
             if len(problems) + len(self.notes) == before:
                 self._clean.add(like)
         for inner in graph.workflows.values():
             problems += self.check(inner, f"{prefix}{inner.name}/")
         return problems
+
+    def _held_to(
+        self, node: TaskNode, name: str, options: TaskOptions, environment: Environment
+    ) -> list[str]:
+        """What of one node cannot be honoured."""
+        who = f"node {name!r}"
+        problems: list[str] = []
+        if environment is not self.environment:
+            self._ask(self.environment, "execution_environment", who, problems)
+            problems += self._elsewhere(environment, who)
+        settings = asked_for(options, environment.backend.name)
+        if isinstance(node, MapNode):
+            settings.append("map")
+        if self.tasks[node.task].dynamic:
+            settings.append("dynamic")
+            if options.cache:
+                problems.append(
+                    f"{who} sets cache, and the graph of a dynamic task is made anew in every "
+                    "run; cache the tasks it calls"
+                )
+        for setting in settings:
+            self._ask(environment, setting, who, problems)
+        if isinstance(options.cache, Cache):
+            problems += _not_installed(name, options.cache.packages)
+        problems += environment.backend.refuse(environment.config, name, options)
+        return problems
+
+    def _elsewhere(self, environment: Environment, who: str) -> list[str]:
+        """Problems with a task's own environment."""
+        if not isinstance(environment.backend, ExecutorBackend):
+            told = f"{environment.name!r}, which takes whole workflows and no single tasks"
+            return [f"{who} asks for the environment {told}"]
+        if environment.name in self._visited:
+            return []
+        self._visited.add(environment.name)
+        return list(environment.backend.check(environment.config))
 
     def _ask(self, environment: Environment, setting: str, who: str, problems: list[str]) -> None:
         capability = environment.backend.capability(setting, environment.config)

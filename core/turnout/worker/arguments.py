@@ -35,11 +35,20 @@ def arguments(
         for name, shape in zip(call.names, call.shapes, strict=True):
             kwargs[name] = build(_as_config(shape) if for_key else shape, values)
     for name in call.unproven:
+        if for_key and call.shapes is not None and _builds(call.shapes[call.names.index(name)]):
+            continue  # what it is built from need not fit
         annotation = task.annotations.get(name)
         if annotation is not None:
             where = f"node {call.id!r}, parameter {name!r}"
             kwargs[name] = convert(kwargs[name], annotation, where)
     return kwargs
+
+
+def _builds(shape: Any) -> bool:
+    """Whether a shape has something for Hydra to build."""
+    if not isinstance(shape, tuple):
+        return False
+    return shape[:1] == ("instantiate",) or any(map(_builds, shape))
 
 
 def _as_config(shape: Shape) -> Shape:
