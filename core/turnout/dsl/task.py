@@ -11,6 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from turnout.dsl import trace as tracing
 from turnout.dsl.fields import output_fields
 from turnout.dsl.frames import location
+from turnout.dsl.inputs import use
 from turnout.errors import GraphError
 from turnout.graph import Cache, Param, Resources, Secret, TaskKey, TaskOptions, TaskSpec
 from turnout.graph.refs import ref_of, resolve
@@ -171,19 +172,22 @@ class Task(Placeable, Generic[P, R]):
         report: bool | None = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Task[P, R]:
-        """The same task with options laid over for the nodes it makes; see `task`."""
+        """The same task with options laid over for the nodes it makes; see `task`.
+
+        An input given as an option is fixed.
+        """
         said = TaskOptions(
-            cache=cache,
-            retries=retries,
-            timeout=cast("float | None", timeout),
-            resources=resources,
-            image=image,
-            env_vars=env_vars,
-            secrets=cast("tuple[Secret, ...] | None", secrets),
-            interruptible=interruptible,
-            execution_environment=execution_environment,
-            report=report,
-            options=options,
+            cache=use(cache),
+            retries=use(retries),
+            timeout=cast("float | None", use(timeout)),
+            resources=use(resources),
+            image=use(image),
+            env_vars=use(env_vars),
+            secrets=cast("tuple[Secret, ...] | None", use(secrets)),
+            interruptible=use(interruptible),
+            execution_environment=use(execution_environment),
+            report=use(report),
+            options=use(options),
         )
         other: Task[P, R] = Task.__new__(Task)
         other.__dict__.update(self.__dict__)
