@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from turnout.backend.call import Call
+from turnout.errors import EncodeError
 from turnout.graph import Cache, TaskOptions
 from turnout.worker.arguments import arguments
 
@@ -43,7 +44,11 @@ def key_of(call: Call, values: Sequence[Any], task: Task[..., Any], digests: Seq
         shape = call.shapes[position] if call.shapes is not None else ("leaf", position)
         if shape[0] == "leaf" and len(shape) == 2 and name not in call.unproven:
             known = digests[shape[1]] if digests else ""
-        inputs[name] = known or digest(kwargs[name])
+        try:
+            inputs[name] = known or digest(kwargs[name])
+        except EncodeError as error:
+            where = f"parameter {name!r} of task {call.task.name!r}"
+            raise EncodeError(f"{where} counts in the cache key: {error}") from error
     for name, parameter in task.signature.parameters.items():
         if parameter.default is inspect.Parameter.empty or name in inputs or name in ignored:
             continue
@@ -76,7 +81,13 @@ def save(call: Call, key: str, value: Any) -> tuple[str, str]:
     """
     mode = mode_of(call)
     cache = _cache(call.run.store, mode, call.run.allow_pickle)
-    found = cache.save(key, value, {"task": call.task.name}, where=f"the result of {call.id!r}")
+    where = f"the result of node {call.id!r}"
+    try:
+        found = cache.save(key, value, {"task": call.task.name}, where=where)
+    except EncodeError as error:
+        if where in str(error):
+            raise
+        raise EncodeError(f"{where}: {error}") from error
     return found, "stored" if mode in ("use", "refresh") else ""
 
 

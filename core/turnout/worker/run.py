@@ -100,7 +100,7 @@ def run_call(
             cached,
             key,
             digest,
-            None,
+            len(value) if type(value) is list else None,
             kept,
             task.dynamic,
             tuple(metrics.items()),
