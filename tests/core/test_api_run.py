@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import turnout
+import turnout.spi
 from turnout import task, workflow
 from turnout.errors import ConfigError, GraphError, PlanError, RunFailed, TurnoutError
+from turnout.testing import installed
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -184,6 +186,62 @@ def test_all_problems_of_a_plan_are_told_at_once() -> None:
     assert "node 'add-2'" in str(refused.value)
     assert "nowhere" in str(refused.value)
     assert turnout.runs() == []
+
+
+class Whole(turnout.spi.CompilerBackend):
+    name = "whole"
+    capabilities: ClassVar = {}
+
+    def compile(self, graph: Any, session: Any) -> Any:
+        raise AssertionError("not planned")
+
+    def submit(self, compiled: Any, inputs: Any, session: Any) -> Any:
+        raise AssertionError("not planned")
+
+
+class Broken(turnout.spi.ExecutorBackend):
+    name = "broken"
+
+    def check(self, config: Any) -> list[str]:
+        return ["broken needs its SDK: pip install broken-sdk"]
+
+    def open(self, session: Any) -> Any:
+        raise AssertionError("not planned")
+
+
+def test_a_task_s_own_environment_is_checked_when_planning() -> None:
+    @workflow
+    def away(where: str) -> int:
+        there = add.with_options(execution_environment=turnout.fixed(where))
+        return there(there(1, 2), 3)
+
+    with installed(Whole(), Broken()):
+        with pytest.raises(PlanError, match="'whole', which takes whole workflows"):
+            turnout.run(away, where="whole")
+        with pytest.raises(PlanError, match="pip install broken-sdk") as refused:
+            turnout.run(away, where="broken")
+    assert len(refused.value.problems) == 1
+
+
+def test_a_compiler_refuses_what_it_does_not_state() -> None:
+    with installed(Whole()), pytest.raises(PlanError) as refused:
+        turnout.run(flow, {"a": 1, "turnout": {"tasks": {"add": {"retries": 3}}}},
+                    execution_environment="whole")  # fmt: skip
+    assert "'add' sets retries, which 'whole' cannot honour" in str(refused.value)
+    assert "local can" in str(refused.value)
+
+
+def test_the_graph_of_a_dynamic_task_is_not_cached_in_silence() -> None:
+    @turnout.dynamic(cache=True)
+    def grow(n: int) -> int:
+        return add(n, n)
+
+    @workflow
+    def growing(n: int) -> int:
+        return grow(n)
+
+    with pytest.raises(PlanError, match="'grow' sets cache.*cache the tasks it calls"):
+        turnout.run(growing, n=1)
 
 
 def test_a_run_says_what_it_is() -> None:
