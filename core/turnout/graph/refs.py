@@ -85,5 +85,8 @@ def short_file(filename: str, module: str) -> str:
     >>> short_file("/home/a/proj/flows/train.py", "flows.train")
     'flows/train.py'
     """
-    depth = module.count(".") + 1 if module != "__main__" else 1
-    return "/".join(filename.replace(os.sep, "/").split("/")[-depth:])
+    parts = filename.replace(os.sep, "/").split("/")
+    depth = 1 if module == "__main__" else module.count(".") + 1
+    if parts[-1] == "__init__.py":
+        depth += 1
+    return "/".join(parts[-depth:])

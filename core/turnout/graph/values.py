@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+import dataclasses
 import enum
 import itertools
 import json
@@ -106,7 +107,7 @@ class Value:
 
 def _encode(obj: Any) -> tuple[str, str]:
     try:
-        return ("json", json.dumps(tagged(obj), separators=(",", ":")))
+        return ("json", json.dumps(tagged(obj, _tagged_record), separators=(",", ":")))
     except NotPlain:
         pass
     ref = importable(obj) if callable(obj) else None
@@ -126,7 +127,7 @@ def _encode(obj: Any) -> tuple[str, str]:
 
 def _decode(codec: str, text: str) -> Any:
     if codec == "json":
-        return untagged(json.loads(text))
+        return untagged(json.loads(text), _untagged_record)
     if codec == "ref":
         return resolve(text)
     if codec == "pickle":
@@ -136,6 +137,50 @@ def _decode(codec: str, text: str) -> Any:
     if codec == "shown":
         raise ValueError(f"a constant, {text}, was described in this graph and not kept")
     raise ValueError(f"unknown codec {codec!r} for a constant of a graph")
+
+
+def _tagged_record(obj: Any) -> list[Any]:
+    """Dataclasses and named tuples field by field: their pickles depend on the process.
+
+    Raises:
+        NotPlain: it is neither, its class cannot be imported, or there is more to it than fields.
+    """
+    cls = type(obj)
+    ref, names = importable(cls), _fields(cls)
+    if ref is None or names is None or getattr(obj, "__dict__", {}).keys() - set(names):
+        raise NotPlain
+    try:
+        parts = [getattr(obj, name) for name in names]
+    except AttributeError:
+        raise NotPlain from None
+    return ["record", [ref, [tagged(part, _tagged_record) for part in parts]]]
+
+
+def _untagged_record(tag: str, content: Any) -> Any:
+    if tag != "record":
+        raise ValueError(f"unknown tag {tag!r} in a constant of a graph")
+    cls = resolve(content[0])
+    parts = [untagged(part, _untagged_record) for part in content[1]]
+    if issubclass(cls, tuple):
+        return cls._make(parts)
+    # As pickle does it: the class's own constructor has run once already.
+    made = cls.__new__(cls)
+    for name, part in zip(_fields(cls) or (), parts, strict=True):
+        builtins.object.__setattr__(made, name, part)
+    return made
+
+
+def _fields(cls: type) -> tuple[str, ...] | None:
+    """The fields of a class that is no more than its fields."""
+    if issubclass(cls, tuple):
+        return getattr(cls, "_fields", None)
+    if not dataclasses.is_dataclass(cls):
+        return None
+    for name in ("__reduce__", "__reduce_ex__", "__getstate__"):
+        method = getattr(cls, name)
+        if method is not getattr(builtins.object, name) and method.__module__ != "dataclasses":
+            return None
+    return tuple(f.name for f in dataclasses.fields(cls))
 
 
 def _left(obj: Any, allowed: int) -> int:

@@ -34,6 +34,14 @@ class Findings:
     missing: dict[str, list[str]] = field(default_factory=dict)
     whole: list[tuple[str, str]] = field(default_factory=list)
 
+    def part(self, tree: Tree, path: Path, name: str) -> Tree:
+        """The part of a tree at a path; one that is not there is a problem of what is named."""
+        try:
+            return part(tree, path)
+        except (LookupError, AttributeError, TypeError):
+            self.problems.append(f"{name!r} does not exist: what it is a part of has no such part")
+            return ("inline", None)
+
 
 class Inputs:
     """The inputs of one graph being laid out.
@@ -63,7 +71,7 @@ class Inputs:
         """The tree of an input path, and whether its value is known to fit the annotation."""
         tree = self._trees.get(str(path[0]), ("inline", OPEN))
         if tree[0] not in ("inline", "own"):
-            return part(tree, path[1:]), False
+            return self._findings.part(tree, path[1:], self.name(path)), False
         found = self._used.get(path)
         if found is None:
             found = self._used[path] = self._known(tree[1], path)
@@ -103,7 +111,8 @@ class Inputs:
         except (TypeMismatch, ConfigError) as error:
             absent = _missing_keys(value)
             for key in absent:
-                self._missing(".".join(filter(None, (self.name(path), key))), node, parameter)
+                dot = "" if key.startswith("[") or not self.name(path) else "."
+                self._missing(f"{self.name(path)}{dot}{key}", node, parameter)
             if not absent:
                 self._findings.problems.append(str(error))
             return ("inline", value)
@@ -152,7 +161,9 @@ def _missing_keys(value: Any) -> list[str]:
         return []
     from turnout.types.configs import missing_keys
 
-    return missing_keys(value)
+    # A part keeps the name it had in its config.
+    own = value._get_full_key(None)
+    return [name.removeprefix(own).lstrip(".") for name in missing_keys(value)]
 
 
 def owned(value: Any) -> Tree:

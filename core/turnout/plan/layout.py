@@ -19,7 +19,7 @@ from turnout.graph import (
     TaskOptions,
     WorkflowNode,
 )
-from turnout.graph.binding import leaves, map_leaves
+from turnout.graph.binding import leaves, map_leaves, path_text
 from turnout.plan.inputs import Findings, Inputs, owned, part
 from turnout.plan.steps import Program, Scope, Step, Tree
 
@@ -287,7 +287,9 @@ class _Frame:
         tag = binding[0]
         if tag == "output":
             place = self.places[binding[1]]
-            return part(place, binding[2:]) if len(binding) > 2 else place
+            if len(binding) == 2:
+                return place
+            return self.layout.findings.part(place, binding[2:], path_text(binding[1:]))
         if tag == "const":
             return ("inline", binding[1])
         if tag == "value":
