@@ -70,6 +70,7 @@ def run(
             f"turnout.run({workflow.name}) is called while a worker process imports the module it "
             'stands in; put the call under `if __name__ == "__main__":`'
         )
+    _refuse_taken(workflow, config, {"name": name, "tags": tags, "wait": not wait})
     composed = compose_plain(workflow, config, execution_environment, inputs)
     execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
     this: Run[R] = Run(execution.run_id, execution=execution)
@@ -79,6 +80,17 @@ def run(
     execution.execute()
     execution.raise_failure(this)
     return this
+
+
+def _refuse_taken(workflow: Workflow[..., Any], config: Any, said: Mapping[str, Any]) -> None:
+    """An input of the name of one of `run`'s own arguments can only be given by the config."""
+    for name, value in said.items():
+        known = name in config if hasattr(config, "__contains__") else hasattr(config, name)
+        if value and name in workflow.signature.parameters and not known:
+            raise ConfigError(
+                f"{name!r} is an argument of turnout.run and an input of workflow "
+                f"{workflow.name!r}; give the input in config={{{name!r}: ...}}"
+            )
 
 
 def prepare(
