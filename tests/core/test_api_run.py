@@ -147,6 +147,17 @@ def test_wrong_environments_are_told(environment: Any, problem: str) -> None:
     assert problem in str(refused.value)
 
 
+def test_an_input_with_a_name_of_run_s_own_goes_by_config() -> None:
+    @workflow
+    def named(name: int) -> int:
+        return add(name, 1)
+
+    with pytest.raises(ConfigError, match=r"give the input in config=.'name': "):
+        turnout.run(named, name=3)  # type: ignore[arg-type]
+    for config in ({"name": 3}, OmegaConf.create({"name": 3})):
+        assert turnout.run(named, config, name="mine").outputs == 4
+
+
 def test_what_is_no_workflow_is_told() -> None:
     with pytest.raises(ConfigError, match="takes a workflow"):
         turnout.run(add, a=1, b=2)  # type: ignore[arg-type]
@@ -240,7 +251,7 @@ def test_the_graph_of_a_dynamic_task_is_not_cached_in_silence() -> None:
     def growing(n: int) -> int:
         return grow(n)
 
-    with pytest.raises(PlanError, match="'grow' sets cache.*cache the tasks it calls"):
+    with pytest.raises(PlanError, match=r"'grow' sets cache.*cache the tasks it calls"):
         turnout.run(growing, n=1)
 
 
