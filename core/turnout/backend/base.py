@@ -95,7 +95,12 @@ class Executor(abc.ABC):
     """
 
     accepts_pending: ClassVar[bool] = False
-    """Whether the handle of an unfinished ticket may be a leaf of a further call."""
+    """Whether the handle of an unfinished ticket may be a leaf of a further call.
+
+    Then every ticket carries its handle from the start. A call whose input comes to nothing ends
+    as `Status.UPSTREAM_FAILED`, and is submitted again once its inputs exist. Ends may be told in
+    any order. The engine releases the handles of calls that are done; that of a call that ended
+    otherwise is the executor's to forget."""
 
     on_start: Callable[[Ticket], None] | None = None
     """Set by the engine when somebody watches: to be called from `wait_any` when a call begins.
