@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 import turnout
 from turnout import map_task, task, workflow
-from turnout.errors import ConfigError
+from turnout.errors import ConfigError, NonRetryable, RunFailed, TurnoutError
 
 
 @task(cache=True)
@@ -64,3 +65,42 @@ def test_keep_none_keeps_nothing(project: Path) -> None:
     assert run.outputs == [0, 2, 4]
     with pytest.raises(ConfigError, match="not kept"):
         run.output("double")
+
+
+@task(retries=1, timeout=20)
+def measured(x: int) -> int:
+    turnout.current().log_metrics(loss=0.5, rows=x)
+    return x
+
+
+@task
+def leaves() -> int:
+    sys.exit(3)
+
+
+@workflow
+def logging(x: int) -> int:
+    return measured(x)
+
+
+@workflow
+def leaving() -> int:
+    return leaves()
+
+
+def test_metrics_are_in_the_record(project: Path) -> None:
+    run = turnout.run(logging, x=2, execution_environment={"store": str(project / "store")})
+    assert run.nodes[0].metrics == {"loss": 0.5, "rows": 2.0}
+    assert turnout.get_run(run.id).nodes[0].metrics == {"loss": 0.5, "rows": 2.0}
+
+
+def test_a_plain_call_is_not_refused_for_what_only_an_environment_can_do() -> None:
+    with pytest.raises(TurnoutError, match="works inside a task of a run"):
+        measured(1)
+    assert logging(2) == 2
+
+
+def test_a_task_ends_itself_and_not_the_driver(project: Path) -> None:
+    with pytest.raises(RunFailed, match=r"sys.exit\(3\)") as failure:
+        turnout.run(leaving, execution_environment={"store": str(project / "store")})
+    assert isinstance(failure.value.__cause__, NonRetryable)

@@ -188,23 +188,11 @@ class Execution:
         """The nodes so far."""
         from turnout.api.recorder import row_of
 
-        found = []
-        for job in list(self.result.jobs if self.result is not None else ()):
-            if job.state in (State.WAITING, State.RUNNING):
-                continue
-            row = row_of(self.run_id, job)
-            found.append(
-                NodeInfo(
-                    name=row.node,
-                    task=row.task,
-                    status=row.status,
-                    attempts=row.attempts,
-                    cached=row.cached == "hit",
-                    seconds=row.seconds,
-                    error=row.error,
-                )
-            )
-        return found
+        jobs = list(self.result.jobs if self.result is not None else ())
+        ended = (job for job in jobs if job.state not in (State.WAITING, State.RUNNING))
+        rows = [row_of(self.run_id, job) for job in ended]
+        rows.sort(key=lambda row: (not row.started, row.started))
+        return [NodeInfo.of(row) for row in rows]
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the thread.

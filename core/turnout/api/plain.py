@@ -7,6 +7,7 @@ from typing import Any
 
 from turnout.backend.base import EnvironmentConfig, ExecutorBackend, Session
 from turnout.backend.call import Call, RunInfo
+from turnout.backend.capability import NATIVE, Capability
 from turnout.dsl import Task, Workflow
 from turnout.dsl.task import set_plain_runner
 from turnout.engine import Engine, Job, Watch
@@ -15,9 +16,16 @@ from turnout.worker.inline import InlineExecutor
 
 
 class _Here(ExecutorBackend):
-    """This process, for one call: nothing is recorded and nothing is refused."""
+    """This process, for one call.
+
+    Nothing is recorded and nothing is refused: a plain call is a call, and what only an
+    environment can do, such as ending a task that takes too long, is not asked of it.
+    """
 
     name = "here"
+
+    def capability(self, name: str, config: Any = None) -> Capability:
+        return NATIVE
 
     def open(self, session: Session) -> InlineExecutor:
         return InlineExecutor(session.tasks)

@@ -96,6 +96,11 @@ def row_of(run_id: str, job: Job, store: str = "", keep: bool = False) -> NodeRo
             run_id, job.step.id, "" if spec is None else spec.name,
             "succeeded" if done else _STATUS[job.state], len(job.attempts), error=error,
         )  # fmt: skip
+    seconds = summary.seconds
+    if len(job.attempts) > len(summary.attempts):
+        # The node was submitted more than once; the summary is of the last time.
+        before = job.attempts[: len(job.attempts) - len(summary.attempts)]
+        seconds += sum(attempt.seconds for attempt in before)
     codec = payload = artifact = None
     if done:
         if summary.kept is not None:
@@ -113,12 +118,13 @@ def row_of(run_id: str, job: Job, store: str = "", keep: bool = False) -> NodeRo
         summary.cached,
         summary.key,
         summary.started,
-        summary.seconds,
+        seconds,
         error,
         summary.digest,
         codec,
         payload,
         artifact,
+        dict(summary.metrics) if summary.metrics else None,
     )
 
 

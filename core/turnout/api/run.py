@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from turnout.errors import RunCancelled, RunFailed, TurnoutError
 
 if TYPE_CHECKING:
     from turnout.api.execute import Execution
-    from turnout.storage.records import Records, RunRecord
+    from turnout.storage.records import NodeRow, Records, RunRecord
 
 R = TypeVar("R")
 
@@ -29,6 +29,7 @@ class NodeInfo:
         cached: whether the result came from the cache.
         seconds: how long it took.
         error: type and message of what it failed with.
+        metrics: what the task logged with ``current().log_metrics``.
     """
 
     name: str
@@ -38,6 +39,21 @@ class NodeInfo:
     cached: bool
     seconds: float
     error: str | None = None
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, row: NodeRow) -> NodeInfo:
+        """The node of a record."""
+        return cls(
+            name=row.node,
+            task=row.task,
+            status=row.status,
+            attempts=row.attempts,
+            cached=row.cached == "hit",
+            seconds=row.seconds,
+            error=row.error,
+            metrics=row.metrics or {},
+        )
 
 
 class Run(Generic[R]):
@@ -106,19 +122,7 @@ class Run(Generic[R]):
         if self._execution is not None:
             return self._execution.nodes()
         assert self._records is not None
-        return [
-            NodeInfo(
-                name=row.node,
-                task=row.task,
-                status=row.status,
-                attempts=row.attempts,
-                cached=row.cached == "hit",
-                seconds=row.seconds,
-                error=row.error,
-            )
-            for row in self._records.node_rows(self.id)
-            if row.node
-        ]
+        return [NodeInfo.of(row) for row in self._records.node_rows(self.id) if row.node]
 
     def output(self, node: str) -> Any:
         """The result of one node, if the run or the cache has kept it; a list for a map.

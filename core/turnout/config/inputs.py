@@ -98,6 +98,8 @@ def _node(name: str, annotation: Any, default: Any) -> DictConfig:
     from omegaconf import MISSING, DictConfig, OmegaConf
 
     value = MISSING if default is EMPTY else default
+    if default is EMPTY and isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        value = annotation  # its fields have defaults of their own, or are missing one by one
     for kind in (annotation, Any):
         field = dataclasses.field(default_factory=lambda: value)
         try:

@@ -103,6 +103,7 @@ class NodeRow(NamedTuple):
         payload: the kept result's bytes, when they are few.
         artifact: the name of the file with them otherwise; ``root#name`` where it is in another
             store than the one beside the records.
+        metrics: name and value of what the task logged.
     """
 
     run_id: str
@@ -119,6 +120,7 @@ class NodeRow(NamedTuple):
     codec: str | None = None
     payload: bytes | None = None
     artifact: str | None = None
+    metrics: Mapping[str, float] | None = None
 
 
 class Kept(NamedTuple):
@@ -133,7 +135,7 @@ _JSON_FIELDS: Final = ("tags", "config", "versions", "git", "argv")
 _RUN_COLUMNS: Final = ", ".join(
     f'"{name}"' + (" TEXT PRIMARY KEY" if name == "id" else "") for name in RunRecord._fields
 )
-_SELDOM: Final = ("cached", "key", "error", "digest", "codec", "artifact")
+_SELDOM: Final = ("cached", "key", "error", "digest", "codec", "artifact", "metrics")
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS runs ({_RUN_COLUMNS}) WITHOUT ROWID;
@@ -290,7 +292,8 @@ class Records:
     def node_rows(self, run_id: str) -> list[NodeRow]:
         """The nodes of a run in the order they started, without the bytes of kept values."""
         found = [row._replace(payload=None) for row in self._rows(run_id).values()]
-        return sorted(found, key=lambda row: (row.started, row.node))
+        # What never ran, as a case that was not chosen, comes last; else in the order of the end.
+        return sorted(found, key=lambda row: (not row.started, row.started))
 
     def kept(self, run_id: str, node: str) -> Any:
         """The result that was kept of a node.
@@ -437,15 +440,16 @@ def _create(connection: sqlite3.Connection) -> None:
 def _packed(row: NodeRow, payloads: list[tuple[str, str, bytes]]) -> tuple[Any, ...]:
     """A row for a batch: times as integers, and what most nodes do not have in one place."""
     (run_id, node, task, status, attempts, cached, key, started, seconds, error, digest, codec,
-     payload, artifact) = row  # fmt: skip
+     payload, artifact, metrics) = row  # fmt: skip
     more = text = None
     if payload is not None:
         if codec == _USUAL_CODEC and len(payload) <= _INLINE_TEXT:
             text, codec = payload.decode("ascii"), None
         else:
             payloads.append((run_id, node, payload))
-    if cached or key or error or digest or artifact or codec:
-        more = dict(zip(_SELDOM, (cached, key, error, digest, codec, artifact), strict=True))
+    if cached or key or error or digest or artifact or codec or metrics:
+        seldom = (cached, key, error, digest, codec, artifact, metrics)
+        more = dict(zip(_SELDOM, seldom, strict=True))
     return (node, task, status, attempts, int(started * 1e6), int(seconds * 1e9), text, more)
 
 

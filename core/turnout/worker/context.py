@@ -42,7 +42,7 @@ class TaskContext:
 
     @property
     def workdir(self) -> Path:
-        """The directory the task works in: the project's in-process, a scratch one elsewhere."""
+        """The directory the task works in: the driver's on its machine, a scratch one elsewhere."""
         return Path(os.getcwd())
 
     def log_metrics(self, **metrics: float) -> None:

@@ -63,7 +63,7 @@ def run_call(
             call that failed before it.
 
     Raises:
-        KeyboardInterrupt, SystemExit: the user's interrupt is not a failure of the task.
+        KeyboardInterrupt: the user's interrupt is not a failure of the task.
     """
     begin = time.perf_counter()
     key = ""
@@ -133,15 +133,23 @@ def _attempted(
                 with surroundings(call):
                     return _invoke(task, kwargs, call)
             return _invoke(task, kwargs, call)
-        except Exception as error:
+        except (Exception, SystemExit) as raised:
+            error = raised if isinstance(raised, Exception) else _exit(raised)
             again = number < last and not isinstance(error, NonRetryable)
             attempts.append(Attempt(number, error, time.perf_counter() - begin, again))
             if not again:
                 _describe(error, call, kwargs)
-                raise
+                if error is raised:
+                    raise
+                raise error from raised
             number += 1
         finally:
             active.reset(token)
+
+
+def _exit(raised: BaseException) -> Exception:
+    """A task may end itself, not the driver it may run in."""
+    return NonRetryable(f"the task called sys.exit({raised.args[0] if raised.args else ''})")
 
 
 def _invoke(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Any:
