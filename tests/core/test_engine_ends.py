@@ -68,12 +68,12 @@ def test_an_interrupt_in_a_task_cancels_the_run() -> None:
     assert status["interrupt"] == "cancelled"
 
 
-def test_an_exit_in_a_task_leaves_a_record() -> None:
+def test_an_exit_in_a_task_fails_its_node() -> None:
     @workflow
     def flow() -> int:
         return note("after", leave(note("before")))
 
-    with pytest.raises((SystemExit, RunFailed)):
+    with pytest.raises(RunFailed, match="'leave'"):
         turnout.run(flow)
     assert calls == ["before"]
     assert turnout.get_run().status == "failed"

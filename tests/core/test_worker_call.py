@@ -194,16 +194,26 @@ def test_non_retryable_is_not_retried() -> None:
     assert isinstance(found.error, Never)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_interrupts_are_no_failures_of_a_task(error: type[BaseException]) -> None:
+def test_an_interrupt_is_no_failure_of_a_task() -> None:
     @task
     def stop() -> int:
-        raise error
+        raise KeyboardInterrupt
 
-    with pytest.raises(error):
+    with pytest.raises(KeyboardInterrupt):
         outcome_of(stop, call_of(stop, options={"retries": 5}))
     with pytest.raises(TurnoutError):
         turnout.current()
+
+
+def test_an_exit_is_a_failure_of_a_task() -> None:
+    @task
+    def stop() -> int:
+        raise SystemExit(3)
+
+    found = outcome_of(stop, call_of(stop))
+    assert found.status is spi.Status.FAILED
+    assert isinstance(found.error, Exception)
+    assert isinstance(found.error.__cause__, SystemExit)
 
 
 def test_a_failure_tells_the_kinds_of_its_inputs() -> None:
