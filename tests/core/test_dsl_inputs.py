@@ -170,6 +170,8 @@ FIXED: dict[str, tuple[Callable[[Any], Any], Any, list[str]]] = {
     "fixed": (lambda cfg: fixed(cfg.n), 3, ["cfg.n"]),
     "fixed part": (lambda cfg: OmegaConf.to_container(fixed(cfg.model.deep)), {"er": 1},
                    ["cfg.model.deep"]),
+    "fixed in a structure": (lambda cfg: fixed([cfg.n, {"a": (cfg.lr, 1)}]),
+                             [3, {"a": (0.5, 1)}], ["cfg.lr", "cfg.n"]),
     "fixed twice": (lambda cfg: fixed(fixed(cfg.n)), 3, ["cfg.n"]),
     "array of fixed": (lambda cfg: int(np.array(fixed(cfg.grid)).sum()), 6, ["cfg.grid"]),
     "len": (lambda cfg: len(cfg.grid), 3, ["cfg.grid keys"]),

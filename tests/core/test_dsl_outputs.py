@@ -118,6 +118,7 @@ USES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "copy": (lambda x: copy.deepcopy(x), "pickled or copied"),
     "array": (lambda x: np.array(x), "turned into an array"),
     "open": (lambda x: open(x), "turned into text"),
+    "fixed": (lambda x: turnout.fixed([x]), "asked for its value by fixed(...)"),
     "with": (lambda x: x.__enter__(), "used in a with statement"),
 }
 

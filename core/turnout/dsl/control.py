@@ -11,7 +11,7 @@ from turnout.dsl import trace as tracing
 from turnout.dsl.arguments import Instantiate
 from turnout.dsl.frames import location
 from turnout.dsl.inputs import use
-from turnout.dsl.promise import Unfinished
+from turnout.dsl.promise import Output, Unfinished, refuse
 from turnout.dsl.task import Task, plain_run
 from turnout.errors import GraphError
 
@@ -158,12 +158,26 @@ def order(*steps: Any) -> None:
 def fixed(value: T) -> T:
     """The plain value of an input, openly used by Python: the graph then depends on it.
 
-    A value that is no input is given back as it is.
+    Inputs inside lists, tuples and dicts are fixed too; all else is given back as it is.
+
+    Raises:
+        GraphError: it is a task's output, which has no value yet.
 
     >>> fixed(3)
     3
     """
-    return cast("T", use(value))
+    return cast("T", _fixed(value))
+
+
+def _fixed(value: Any) -> Any:
+    kind = type(value)
+    if kind is Output:
+        refuse(value, "asked for its value by fixed(...)")
+    if kind is list or kind is tuple:
+        return kind([_fixed(item) for item in value])
+    if kind is dict:
+        return {use(key): _fixed(item) for key, item in value.items()}
+    return use(value)
 
 
 def instantiate(config: Any) -> Any:
