@@ -285,7 +285,7 @@ def talking() -> tuple[None, None]:
 @workflow
 def big_and_small(folder: str) -> list[str]:
     big = span.with_options(resources=Resources(cpu=2))
-    first = span(folder, "first", 0.15)
+    first = span(folder, "first", 0.8)
     whole = big(folder, "big", 0.05)
     return [first, whole, *(span(folder, f"small{i}", 0.02) for i in range(30))]
 
@@ -293,7 +293,7 @@ def big_and_small(folder: str) -> list[str]:
 @workflow
 def devices(folder: str) -> list[str]:
     one = span.with_options(resources=Resources(gpu=1))
-    return [one(folder, "a", 0.2), one(folder, "b", 0.2), device(), one(folder, "c", 0.01)]
+    return [one(folder, "a", 0.8), one(folder, "b", 0.8), device(), one(folder, "c", 0.01)]
 
 
 @workflow
