@@ -77,7 +77,7 @@ def test_structures_are_rebuilt_with_their_promises() -> None:
     assert made == Setup("s", [Setup("t", 7), {"a": 1, "b": 3}])
     config = bound(
         lambda out, cfg: OmegaConf.create(
-            {"a": {"b": out}, "l": [1, out], "m": "???", "i": "${n}", "n": 2},
+            {"a": {"b": out}, "l": [1, out], "m": "???", "i": "${n}", "n": 2, "o": see(len)},
             flags={"allow_objects": True},
         )
     )
@@ -85,6 +85,7 @@ def test_structures_are_rebuilt_with_their_promises() -> None:
     assert (config.a.b, config.l[1], config.i) == (7, 7, 2)
     assert isinstance(config.l, ListConfig)
     assert OmegaConf.is_missing(config, "m")
+    assert config.o is len
 
 
 def test_a_part_of_a_config_is_a_config_of_the_tasks_own() -> None:

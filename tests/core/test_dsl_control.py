@@ -426,6 +426,20 @@ def test_inputs_that_are_no_lists_are_refused() -> None:
             workflow(flow).trace({"cfg": OmegaConf.create({"x": x})})
 
 
+def test_numbers_and_texts_of_a_config_are_fixed() -> None:
+    @workflow
+    def flow(cfg: Any) -> Any:
+        mapped = map_task(add, concurrency=cfg.n, min_success_ratio=cfg.ratio)([1])
+        opened = conditional(cfg.name).if_(count(1.0) > 3).fail(cfg.message)
+        return opened.else_().then(total(mapped))
+
+    cfg = OmegaConf.create({"n": 2, "ratio": 0.5, "name": "c", "message": "m"})
+    graph = flow.trace({"cfg": cfg}).graph
+    assert [fixing.path[1] for fixing in graph.fixed] == ["message", "n", "name", "ratio"]
+    assert (graph.node("add").concurrency, graph.node("c").cases[0].fail) == (2, "m")
+    assert flow(cfg) == 2
+
+
 def test_lists_of_unequal_length_are_an_error_of_the_node() -> None:
     @workflow
     def flow() -> Any:

@@ -12,8 +12,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from turnout import conditional, dynamic, fixed, map_task, order, task, workflow
-from turnout.dsl.known import OPEN
-from turnout.errors import GraphError, TypeMismatch
+from turnout.errors import ConfigError, GraphError, TypeMismatch
 from turnout.graph import TaskNode, WorkflowNode
 from turnout.graph.binding import path_text
 
@@ -473,4 +472,13 @@ def test_a_plain_call_gives_the_users_own_exception_and_checks_arguments() -> No
     with pytest.raises(TypeError, match="chain: missing a required argument: 'x'"):
         chain()
     assert workflow(lambda x, /: add(x))(3) == 4
-    assert OPEN is OPEN.__class__.OPEN
+
+
+def test_a_plain_call_converts_its_arguments() -> None:
+    @workflow
+    def flow(cfg: DictConfig, x: float) -> Any:
+        return [see(cfg.a), see(x), repr(fixed(x))]
+
+    assert flow({"a": 1}, 2) == [1, 2.0, "2.0"]
+    with pytest.raises(ConfigError, match="input 'x': expected float, found str 'a'"):
+        flow({"a": 1}, "a")

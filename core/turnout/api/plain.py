@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from turnout.api.prepare import input_values
 from turnout.backend.base import EnvironmentConfig, ExecutorBackend, Session
 from turnout.backend.call import Call, RunInfo
 from turnout.backend.capability import NATIVE, Capability
@@ -35,6 +36,7 @@ def call(entity: Workflow[..., Any] | Task[..., Any], args: tuple[Any, ...], kwa
     """What a plain call of a workflow or of a dynamic task returns.
 
     Raises:
+        ConfigError: an argument does not fit its annotation.
         Exception: the user's own, as a task raised it.
     """
     try:
@@ -43,6 +45,8 @@ def call(entity: Workflow[..., Any] | Task[..., Any], args: tuple[Any, ...], kwa
         raise TypeError(f"{entity.name}: {error}") from None
     bound.apply_defaults()
     values: Mapping[str, Any] = bound.arguments
+    if isinstance(entity, Workflow):
+        values = input_values(entity, values)
     environment = Environment(
         name="", backend=_Here(), config=EnvironmentConfig(keep="none", cache="off")
     )

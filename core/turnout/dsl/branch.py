@@ -12,6 +12,7 @@ from turnout.dsl import trace as tracing
 from turnout.dsl.arguments import annotation_of
 from turnout.dsl.fields import union_of
 from turnout.dsl.frames import location
+from turnout.dsl.inputs import use
 from turnout.dsl.predicate import Predicate
 from turnout.dsl.promise import Output, Unfinished
 from turnout.dsl.task import check_name
@@ -53,6 +54,7 @@ class _State:
     def close(self, then: Any, fail: str | None) -> int:
         """Close the case; gives the number of the step that may go on."""
         if fail is not None:
+            fail = use(fail)
             if not isinstance(fail, str):
                 raise GraphError(f"fail(...) takes a message, not {fail!r}", location=location())
             self.cases.append(Case(when=self._when, fail=fail))
@@ -109,6 +111,7 @@ class Conditional(Unfinished):
                 f"conditional({name!r}) stands outside a workflow; in plain Python use if",
                 location=location(),
             )
+        name = use(name)
         check_name(name)
         self._state = _State(trace, name, location())
         self._turnout_complaint = self._state.complaint

@@ -132,6 +132,7 @@ def map_task(
             )
         bound = {**dict(zip(names, task.args, strict=False)), **task.keywords}
     concurrency, min_success_ratio = use(concurrency), use(min_success_ratio)
+    concurrency, min_success_ratio = use(concurrency), use(min_success_ratio)
     if concurrency is not None and concurrency < 1:
         raise GraphError(f"concurrency is at least 1, not {concurrency}", location=location())
     if not 0 < min_success_ratio <= 1:

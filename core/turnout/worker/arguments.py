@@ -86,7 +86,8 @@ def build(shape: Shape, values: Sequence[Any]) -> Any:
     if tag == "config":
         from omegaconf import OmegaConf
 
-        return OmegaConf.create({key: build(item, values) for key, item in shape[1]})
+        content = {key: build(item, values) for key, item in shape[1]}
+        return OmegaConf.create(content, flags={"allow_objects": True})
     if tag == "object":
         cls = build(shape[1], values)
         return cls(**{name: build(item, values) for name, item in shape[2]})
