@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,23 +84,6 @@ def problems(*args: Any, **more: Any) -> list[str]:
     return [line.removeprefix("  - ") for line in rest] or [first]
 
 
-@dataclass
-class Model:
-    C: float
-    name: str = "svm"
-    deep: Any = None
-
-
-@task
-def fit(model: Model, grid: list[float] | None = None) -> float:
-    return model.C
-
-
-@task
-def scale(x: float, by: int = 1) -> float:
-    return x
-
-
 @task
 def see(x: Any) -> Any:
     return x
@@ -111,133 +92,6 @@ def see(x: Any) -> Any:
 @task
 def add(x: int, y: int = 1) -> int:
     return x + y
-
-
-# -- inputs ----------------------------------------------------------------------------------------
-
-
-def test_all_missing_and_unfit_inputs_are_told_at_once() -> None:
-    def flow(cfg: DictConfig, n: int, unused: str, text: str) -> Any:
-        fit(cfg.model)
-        fit(cfg.other, cfg.grid)
-        scale(cfg.late, by=n)
-        scale(text)
-
-    cfg = OmegaConf.create(
-        {
-            "model": {"C": "???", "deep": {"x": "???"}},
-            "other": {"C": "high"},
-            "grid": [1, "a"],
-            "late": "???",
-            "never": "???",
-        }
-    )
-    assert problems(flow, {"cfg": cfg, "text": "abc"}) == [
-        "input 'model.C' has no value, and node 'fit', parameter 'model' reads it; "
-        "give it one: model.C=...",
-        "input 'model.deep.x' has no value, and node 'fit', parameter 'model' reads it; "
-        "give it one: model.deep.x=...",
-        "input 'late' has no value, and node 'scale', parameter 'x' reads it; "
-        "give it one: late=...",
-        "input 'n' has no value, and node 'scale', parameter 'by' reads it; give it one: n=...",
-        "input 'unused' has no value; give it one: unused=...",
-        "input 'other' (node 'fit-2', parameter 'model'): expected float, found str 'high' at C",
-        "input 'grid' (node 'fit-2', parameter 'grid'): expected list[float] | None, "
-        "found str 'a' at [1]",
-        "input 'text' (node 'scale-2', parameter 'x'): expected float, found str 'abc'",
-    ]
-
-
-def test_one_problem_is_told_plainly() -> None:
-    assert problems(lambda n: add(n)) == [
-        "input 'n' has no value, and node 'add', parameter 'x' reads it; give it one: n=..."
-    ]
-
-
-def test_what_is_missing_and_not_read_is_no_error() -> None:
-    def flow(cfg: DictConfig) -> Any:
-        see(cfg.part)
-        see(cfg)
-
-    made = plan(flow, {"cfg": OmegaConf.create({"part": {"a": "???"}, "b": "???"})})
-    assert OmegaConf.is_missing(made.program.steps[0].args[0][1][1], "a")
-
-
-def test_inputs_of_sub_workflows_are_told_by_the_names_of_the_config() -> None:
-    @workflow
-    def inner(cfg: DictConfig, x: float) -> Any:
-        return [fit(cfg.model), scale(cfg.late), scale(x), scale(cfg.text)]
-
-    def flow(cfg: DictConfig) -> Any:
-        inner(cfg.sub, cfg.x)
-
-    cfg = OmegaConf.create({"sub": {"model": {"C": "???"}, "late": "???", "text": "t"}, "x": "???"})
-    told = problems(flow, {"cfg": cfg})
-    assert [text.partition(";")[0] for text in told] == [
-        "input 'sub.model.C' has no value, and node 'inner/fit', parameter 'model' reads it",
-        "input 'sub.late' has no value, and node 'inner/scale', parameter 'x' reads it",
-        "input 'x' has no value, and node 'inner/scale-2', parameter 'x' reads it",
-        "input 'sub.text' (node 'inner/scale-3', parameter 'x'): expected float, found str 't'",
-    ]
-
-
-def test_a_broken_interpolation_is_told_by_its_path() -> None:
-    def flow(cfg: DictConfig) -> Any:
-        see(cfg.part)
-
-    cfg = OmegaConf.create({"part": {"a": "${nowhere}"}})
-    assert problems(flow, {"cfg": cfg}) == ["input 'part': Interpolation key 'nowhere' not found"]
-
-
-def test_inputs_arrive_converted() -> None:
-    @task
-    def show(C: float, grid: list[float], model: Model, path: Path, both: Any) -> Any:
-        return [C, grid, model, path, both]
-
-    @workflow
-    def flow(cfg: DictConfig) -> Any:
-        return show(cfg.model.C, cfg.grid, cfg.model, cfg.path, [cfg.grid, cfg.model])
-
-    cfg = OmegaConf.create({"model": {"C": 1}, "grid": [1, "${model.C}"], "path": "a/b"})
-    made = flow(cfg)
-    assert made == [
-        1.0, [1.0, 1.0], Model(1.0), Path("a/b"), [[1, 1], {"C": 1}],
-    ]  # fmt: skip
-    assert [type(made[0]), type(made[1][1])] == [float, float]
-    step = plan(flow, {"cfg": cfg}).program.steps[0]
-    assert step.unproven == ()
-    assert step.args[0] == ("C", ("inline", 1.0))
-    assert step.args[2] == ("model", ("own", Model(1.0)))
-
-
-def test_each_path_is_resolved_by_itself() -> None:
-    def flow(cfg: DictConfig) -> Any:
-        see(cfg.good)
-
-    cfg = OmegaConf.create({"good": {"a": "${n}"}, "n": 3, "bad": "${nowhere}"})
-    assert plan(flow, {"cfg": cfg}).program.steps[0].args == (("x", ("own", {"a": 3})),)
-
-
-def test_a_part_that_is_not_there_is_told() -> None:
-    @workflow
-    def both(n: int) -> Any:
-        return {"a": add(n)}
-
-    def flow(n: int) -> Any:
-        see(both(n)["b"])
-
-    assert problems(flow, {"n": 1}) == [
-        "'both.b' does not exist: what it is a part of has no such part"
-    ]
-
-
-def test_lists_of_unequal_length_are_told_when_they_are_known() -> None:
-    def flow(xs: list[int]) -> Any:
-        map_task(add)(xs, [1, 2, add(3)])
-
-    assert problems(flow, {"xs": [1, 2]}) == [
-        "map 'add-2': lists of unequal length: x has 2, y has 3"
-    ]
 
 
 # -- notes -----------------------------------------------------------------------------------------
