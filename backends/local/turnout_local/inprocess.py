@@ -24,8 +24,12 @@ class LocalExecutor(spi.InlineExecutor):
         self._child: PoolExecutor | None = None
 
     def submit(self, calls: Sequence[spi.Call]) -> Sequence[spi.Ticket]:
-        if self._child is None and all(call.options.timeout is None for call in calls):
-            return super().submit(calls)
+        for call in calls:
+            if call.options.timeout is not None:
+                break
+        else:
+            if self._child is None:
+                return super().submit(calls)
         timed = [call.options.timeout is not None for call in calls]
         # Each step may find a value that cannot be sent; nothing has started before the last.
         here = [_here(call) for call in calls if call.options.timeout is None]

@@ -219,7 +219,7 @@ class Engine:
                 ready.extend(self.ahead.take())
             if not ready:
                 break
-            batches: dict[str, list[Job]] = {}
+            batch: list[Job] = []
             while ready:
                 job = ready.popleft()
                 step = job.step
@@ -231,12 +231,17 @@ class Engine:
                 elif step.mapped:
                     growth.grow_map(self, job)
                 else:
-                    batches.setdefault(step.environment, []).append(job)
-            for environment, jobs in batches.items():
-                self._submit(environment, jobs)
+                    if batch and batch[0].step.environment != step.environment:
+                        self._submit(batch)
+                        batch = []
+                    batch.append(job)
+            if batch:
+                self._submit(batch)
 
-    def _submit(self, environment: str, jobs: list[Job]) -> None:
-        executor = self.executor(environment)
+    def _submit(self, jobs: list[Job]) -> None:
+        """Submit jobs of one environment."""
+        environment = jobs[0].step.environment
+        executor = self.executors.get(environment) or self.executor(environment)
         info = self._infos[environment]
         calls: list[Call] = []
         kept: list[Job] = []

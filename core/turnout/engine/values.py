@@ -41,7 +41,10 @@ class Values:
     def drop_needs(self, job: Job) -> None:
         """A job that has ended uses what it needed no longer."""
         for index in job.step.needs:
-            self._used(self._jobs[index])
+            need = self._jobs[index]
+            need.uses -= 1
+            if need.uses == 0:
+                self.release(need)
 
     def _used(self, job: Job) -> None:
         job.uses -= 1
@@ -50,6 +53,12 @@ class Values:
 
     def release(self, job: Job) -> None:
         """Nobody needs a job's result any more."""
+        if job.tree is None and not self._copies:
+            # As for nearly every job: one value of one executor.
+            if job.state is State.DONE and job.handle is not None and job.executor is not None:
+                job.executor.release((job.handle,))
+                job.handle = None
+            return
         todo = [job]
         while todo:
             job = todo.pop()

@@ -59,12 +59,16 @@ class InlineExecutor(Executor):
         """Run what is queued until a call fails or half a millisecond is over."""
         done: list[Completion] = []
         queue = self._queue
-        end = time.perf_counter() + _BATCH_SECONDS
+        end = 0.0
         while queue:
             ticket, call = queue.popleft()
             completion = self._run(ticket, call)
             done.append(completion)
-            if completion.error is not None or time.perf_counter() >= end:
+            if completion.error is not None or not queue:
+                break
+            now = time.perf_counter()
+            end = end or now + _BATCH_SECONDS
+            if now >= end:
                 break
         return done
 
