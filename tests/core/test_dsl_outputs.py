@@ -281,7 +281,8 @@ def test_comparisons_are_predicates_in_every_spelling() -> None:
 )
 def test_predicates_have_no_truth_value(body: Callable[[Any], Any]) -> None:
     message = refused(lambda: body(score(load()))).message
-    assert "conditional(...).if_(...), and & | ~ in place of and, or, not" in message
+    assert message.startswith("a comparison of 'score', an output of task 'score', has no value")
+    assert "use conditional(...).if_(...), with & | ~ in place of and, or, not" in message
 
 
 def test_a_predicate_is_no_argument_and_no_result() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from turnout.dsl.frames import location
 from turnout.dsl.inputs import Input
@@ -10,10 +11,14 @@ from turnout.dsl.inputs import annotation_of as annotation_of_input
 from turnout.dsl.known import OPEN
 from turnout.dsl.promise import Output, Promise, name_of
 from turnout.errors import GraphError
+from turnout.graph import Binding
+from turnout.graph.binding import leaves, path_text
 from turnout.types import Relation, relate, show
 
 if TYPE_CHECKING:
     from turnout.dsl.trace import Trace
+
+COMPARISONS: Final = ("lt", "le", "eq", "ne", "ge", "gt")
 
 
 class Predicate(Promise):
@@ -41,12 +46,26 @@ class Predicate(Promise):
         return Predicate(self._turnout_trace, ("not", self._turnout_predicate))
 
     def __bool__(self) -> bool:
-        missing = _open_input(self._turnout_predicate, self._turnout_trace)
-        if missing is not None:
-            self._turnout_trace.fix(missing, "value", OPEN)
+        trace = self._turnout_trace
+        compared = list(_leaves(self._turnout_predicate))
+        for leaf in compared:
+            if (
+                leaf[0] == "input"
+                and leaf[1] not in trace.bound
+                and trace.value_at(leaf[1:]) is OPEN
+            ):
+                trace.fix(leaf[1:], "value", OPEN)
+        sources = [
+            f"{path_text(leaf[1:])!r}, an output of task {trace.task_name(leaf[1])!r},"
+            if leaf[0] == "output"
+            else f"{path_text(leaf[1:])!r}"
+            for leaf in compared
+            if leaf[0] == "output" or (leaf[0] == "input" and leaf[1] in trace.bound)
+        ]
         raise GraphError(
-            "a comparison of task outputs has no value while the graph is built; "
-            "use conditional(...).if_(...), and & | ~ in place of and, or, not",
+            f"a comparison of {' and '.join(dict.fromkeys(sources)) or 'constants'} has no value "
+            "while the graph is built; to choose by it use conditional(...).if_(...), with & | ~ "
+            "in place of and, or, not; for anything else compare inside a task or a @dynamic task",
             location=location(),
         )
 
@@ -98,15 +117,10 @@ def _joined(operation: str, left: Predicate, right: Predicate) -> Predicate:
     )
 
 
-def _open_input(predicate: tuple[Any, ...], trace: Trace) -> tuple[str | int, ...] | None:
-    """An input without a value among what is compared, unless it is bound to a task's output."""
-    if predicate[0] == "input":
-        path = predicate[1:]
-        return path if path[0] not in trace.bound and trace.value_at(path) is OPEN else None
-    if predicate[0] in ("output", "const", "value"):
-        return None
+def _leaves(predicate: tuple[Any, ...]) -> Iterator[Binding]:
+    """The leaves of everything a predicate compares."""
     for part in predicate[1:]:
-        found = _open_input(part, trace) if isinstance(part, tuple) else None
-        if found is not None:
-            return found
-    return None
+        if part[0] in ("and", "or", "not", "true") or part[0] in COMPARISONS:
+            yield from _leaves(part)
+        else:
+            yield from leaves(part)
