@@ -2,7 +2,8 @@
 
 from turnout.dsl.branch import conditional
 from turnout.dsl.control import fixed, instantiate, map_task, order
-from turnout.dsl.task import Task, dynamic, task
+from turnout.dsl.decorators import dynamic, task
+from turnout.dsl.task import Task
 from turnout.dsl.trace import Traced
 from turnout.dsl.workflow import Workflow, workflow
 

@@ -15,7 +15,7 @@ from turnout.dsl.frames import location
 from turnout.dsl.inputs import use
 from turnout.dsl.predicate import Predicate
 from turnout.dsl.promise import Output, Unfinished
-from turnout.dsl.task import check_name
+from turnout.dsl.signatures import check_name
 from turnout.dsl.trace import Trace
 from turnout.errors import GraphError
 from turnout.graph import BranchNode, Case, NodeId

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from turnout.dsl import trace as tracing
 from turnout.dsl.fields import output_fields
 from turnout.dsl.frames import location
 from turnout.dsl.inputs import use
+from turnout.dsl.signatures import (
+    Placeable,
+    annotation,
+    annotations_of,
+    check_function,
+    check_name,
+    params_of,
+    spelt,
+)
 from turnout.errors import GraphError
-from turnout.graph import Cache, Param, Resources, Secret, TaskKey, TaskOptions, TaskSpec
+from turnout.graph import Cache, Resources, Secret, TaskKey, TaskOptions, TaskSpec
 from turnout.graph.refs import ref_of, resolve
 from turnout.types import hints, show
 
@@ -22,10 +31,6 @@ R = TypeVar("R")
 
 _NO_OPTIONS = TaskOptions()
 _KINDS = inspect.Parameter
-
-
-class Placeable:
-    """What a workflow body can place as a node: a task or a workflow."""
 
 
 class Task(Placeable, Generic[P, R]):
@@ -62,8 +67,8 @@ class Task(Placeable, Generic[P, R]):
         # First, for a function's own attributes must not stand in for those of the task.
         functools.update_wrapper(self, fn)
         self.fn = fn
-        spelt: str = getattr(fn, "__name__", type(fn).__name__)
-        self.name: str = spelt.strip("<>") if name is None else name
+        own: str = getattr(fn, "__name__", type(fn).__name__)
+        self.name: str = own.strip("<>") if name is None else name
         check_name(self.name)
         self.key = TaskKey(ref_of(fn))
         self.options = options
@@ -153,7 +158,7 @@ class Task(Placeable, Generic[P, R]):
         else:
             problem = "its positional-only parameters cannot be keywords too"
         raise GraphError(
-            f"task {self.name!r}: {problem}; it is {self.name}{_spelt(self.signature)}",
+            f"task {self.name!r}: {problem}; it is {self.name}{spelt(self.signature)}",
             location=location(),
         )
 
@@ -269,65 +274,6 @@ def _with_node_options(task: Task[..., Any], options: TaskOptions | None) -> Tas
     return other
 
 
-def _spelt(signature: inspect.Signature) -> str:
-    """A signature without its annotations."""
-    parameters = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
-    return str(signature.replace(parameters=parameters, return_annotation=signature.empty))
-
-
-def params_of(signature: inspect.Signature, annotations: Mapping[str, Any]) -> tuple[Param, ...]:
-    """A signature's parameters as a graph knows them."""
-    return tuple(
-        Param(
-            name=p.name,
-            annotation=show(annotations[p.name]) if p.name in annotations else "",
-            required=p.default is p.empty,
-        )
-        for p in signature.parameters.values()
-        if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-    )
-
-
-def annotations_of(fn: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
-    """Parameter name to annotation; those without one are left out, and so is ``**kwargs``."""
-    found = hints(fn)
-    return {
-        name: annotation(found[name])
-        for name, parameter in signature.parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD and found.get(name, Any) is not Any
-    }
-
-
-def annotation(said: Any) -> Any:
-    """An annotation as it is compared: ``None`` is its own type."""
-    return type(None) if said is None else said
-
-
-def check_function(fn: Any, what: str) -> None:
-    """Refuse to decorate what is no function.
-
-    Raises:
-        TypeError: it is a task or workflow already, a class, or cannot be called.
-    """
-    if isinstance(fn, Placeable):
-        raise TypeError(f"{fn!r} cannot be made a {what}")
-    if not callable(fn) or inspect.isclass(fn):
-        raise TypeError(f"@{what} takes a function, not {fn!r}")
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that config keys and node ids cannot spell.
-
-    Raises:
-        ValueError: it is no identifier, dashes aside.
-    """
-    if not name.replace("-", "_").isidentifier():
-        raise ValueError(
-            "a name is made of letters, digits, '_' and '-', and starts with a letter; "
-            f"not {name!r}"
-        )
-
-
 def plain_run(callee: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """A plain call of a dynamic task or a workflow: trace it and run it here."""
     if _plain_runner is None:
@@ -342,103 +288,3 @@ def set_plain_runner(runner: Callable[..., Any]) -> None:
     """Say what runs a graph for a plain call; the engine stands above this package."""
     global _plain_runner
     _plain_runner = runner
-
-
-@overload
-def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-@overload
-def task(fn: Callable[P, R], /) -> Task[P, R]: ...
-@overload
-def task(
-    *,
-    name: str | None = None,
-    cache: bool | Cache | None = None,
-    retries: int | None = None,
-    timeout: float | str | timedelta | None = None,
-    resources: Resources | None = None,
-    image: str | None = None,
-    env_vars: Mapping[str, str] | None = None,
-    secrets: Iterable[Secret | str] | None = None,
-    interruptible: bool | None = None,
-    execution_environment: str | None = None,
-    report: bool | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-) -> _Decorator: ...
-def task(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:  # noqa: D417  (above)
-    """Make a function a task.
-
-    Args:
-        name: what nodes, config and messages call it; the function's name otherwise.
-        cache: reuse results, ``True`` or a `Cache`.
-        retries: further attempts after the first one failed.
-        timeout: seconds one attempt may take, a ``timedelta``, or text such as ``"5m"``.
-        resources: what the task needs of a machine.
-        image: the container image the task wants.
-        env_vars: environment variables set while the task runs.
-        secrets: secrets the task may read, by name or as `Secret`.
-        interruptible: whether the task may run on machines that can be taken away.
-        execution_environment: the environment this task runs in, if not the run's own.
-        report: whether the task renders a report.
-        options: backend name to that backend's own settings.
-
-    Raises:
-        TypeError: the function takes ``*args``, or is no function.
-        ValueError: an option's value makes no sense.
-
-    >>> @task(retries=2)
-    ... def load(path: str) -> list[str]:
-    ...     return path.split("/")
-    >>> load("a/b"), load.options.retries
-    (['a', 'b'], 2)
-    """
-    return _decorate(fn, said, dynamic=False)
-
-
-@overload
-def dynamic(fn: Callable[P, R], /) -> Task[P, R]: ...
-@overload
-def dynamic(
-    *,
-    name: str | None = None,
-    cache: bool | Cache | None = None,
-    retries: int | None = None,
-    timeout: float | str | timedelta | None = None,
-    resources: Resources | None = None,
-    image: str | None = None,
-    env_vars: Mapping[str, str] | None = None,
-    secrets: Iterable[Secret | str] | None = None,
-    interruptible: bool | None = None,
-    execution_environment: str | None = None,
-    report: bool | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-) -> _Decorator: ...
-def dynamic(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:
-    """Make a function a task whose body builds a graph at run time; options as for `task`.
-
-    The body receives plain values and may loop and branch on them; the tasks it calls become
-    nodes that run in the dynamic task's place. It never waits for them.
-    """
-    return _decorate(fn, said, dynamic=True)
-
-
-class _Decorator:
-    """What ``@task(...)`` with options gives; kept as a class for its typed call."""
-
-    def __init__(self, said: Mapping[str, Any], dynamic: bool) -> None:
-        self._said = said
-        self._dynamic = dynamic
-
-    @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
-    def __call__(self, fn: Callable[..., Any], /) -> Any:
-        return _decorate(fn, self._said, dynamic=self._dynamic)
-
-
-def _decorate(fn: Callable[..., Any] | None, said: Mapping[str, Any], *, dynamic: bool) -> Any:
-    if fn is None:
-        return _Decorator(said, dynamic)
-    name = said.get("name")
-    options = {key: value for key, value in said.items() if key != "name"}
-    return Task(fn, name=name, options=TaskOptions(**options), dynamic=dynamic)

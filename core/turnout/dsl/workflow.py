@@ -15,16 +15,15 @@ from turnout.dsl.frames import asks_for_identity, line_of
 from turnout.dsl.known import OPEN
 from turnout.dsl.nested import failure_node, place
 from turnout.dsl.promise import name_of
-from turnout.dsl.task import (
+from turnout.dsl.signatures import (
     Placeable,
-    Task,
     annotation,
     annotations_of,
     check_function,
     check_name,
     params_of,
-    plain_run,
 )
+from turnout.dsl.task import Task, plain_run
 from turnout.dsl.trace import Trace, Traced
 from turnout.errors import GraphError
 from turnout.graph import Graph, Param
