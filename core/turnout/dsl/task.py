@@ -48,6 +48,7 @@ class Task(Placeable, Generic[P, R]):
         plain: the task without what `with_options` laid over it.
         signature: the function's signature.
 
+    >>> from turnout.dsl import task
     >>> @task
     ... def double(x: int) -> int:
     ...     return 2 * x
