@@ -138,6 +138,20 @@ REACHED = {
         "from __future__ import annotations\nclass K:\n  def run(self): return {}\n"
         "def task(x: K): return x.run()"
     ),
+    "the class of a quoted annotation": (
+        "class K:\n  def run(self): return {}\ndef task(x: 'K'): return x.run()"
+    ),
+    "a class inside a quoted annotation": (
+        "class K:\n  def run(self): return {}\n"
+        "def task(x: 'dict[str, list[K] | None]'): return x['a'][0].run()"
+    ),
+    "a class in an alias": (
+        "class K:\n  def run(self): return {}\nMany = list[K]\ndef task(x: Many): return x[0].run()"
+    ),
+    "the class of a field": (
+        "import dataclasses\nclass K:\n  def run(self): return {}\n"
+        "@dataclasses.dataclass\nclass P:\n  k: 'K'\ndef task(x: P): return x.k.run()"
+    ),
     "the class of a global instance": (
         "class K:\n  def run(self): return {}\nk = K()\ndef task(x): return k.run()"
     ),

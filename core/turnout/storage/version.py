@@ -16,8 +16,8 @@ import sys
 import types
 import weakref
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, get_args, get_origin
 
 from turnout.graph.refs import main_name, module_name, ref_of
 from turnout.storage.checksum import checksum
@@ -126,6 +126,7 @@ class _Walk:
         parts = [piece.digest, *self._bindings(piece, names, place)]
         given = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         parts += [self._value(value, "a default", place, noted=False) for value in given]
+        parts += self._annotated(function)
         wrapped = getattr(function, "__wrapped__", None)
         if callable(wrapped):
             parts.append(self.reach(_unwrapped(wrapped)))
@@ -150,8 +151,19 @@ class _Walk:
         scope = own[0].__globals__ if own else vars(module) if module is not None else {}
         names = ChainMap(*map(_closure, own), scope)
         parts += [piece.digest, *self._bindings(piece, names, os.path.basename(filename))]
+        for annotated in (kind, *own):
+            parts += self._annotated(annotated)
         self._imports(piece, scope.get("__package__") or "")
         return parts
+
+    def _annotated(self, obj: Any) -> list[str]:
+        """The project's classes in annotations, which may be quoted or behind an alias."""
+        from turnout.types import hints
+
+        if not getattr(obj, "__annotations__", None):
+            return []
+        kinds = [kind for annotation in hints(obj).values() for kind in _classes(annotation)]
+        return [self.reach(kind) for kind in dict.fromkeys(kinds) if _is_project(kind)]
 
     def _bindings(self, piece: Piece, names: Mapping[str, Any], place: str) -> list[str]:
         self.notes += piece.notes
@@ -256,6 +268,16 @@ def _unwrapped(obj: Any) -> Any:
     if type(obj).__module__.startswith("turnout.") and callable(getattr(obj, "fn", None)):
         return obj.fn
     return obj
+
+
+def _classes(annotation: Any) -> Iterator[type]:
+    """The classes an annotation is made of."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        yield annotation
+    parts = annotation if isinstance(annotation, list) else get_args(annotation)
+    for part in (get_origin(annotation), *parts):
+        if part is not None:
+            yield from _classes(part)
 
 
 def _module_of(obj: Any) -> str:
