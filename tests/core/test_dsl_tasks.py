@@ -158,7 +158,7 @@ def test_what_can_be_no_task() -> None:
         task(name="")(lambda: None)
     with pytest.raises(TypeError, match="secrets takes a list of names, not 'TOKEN'"):
         task(secrets="TOKEN")(lambda: None)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'retry'"):
+    with pytest.raises(TypeError, match="no option 'retry'; did you mean 'retries'"):
         task(retry=3)(lambda: None)
     with pytest.raises(ValueError, match="retries must not be negative"):
         task(retries=-1)(lambda: None)

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from turnout.dsl.task import Task
 from turnout.graph import Cache, Resources, Secret, TaskOptions
+from turnout.graph.options import OPTION_NAMES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,4 +111,10 @@ def _decorate(fn: Callable[..., Any] | None, said: Mapping[str, Any], *, dynamic
         return _Decorator(said, dynamic)
     name = said.get("name")
     options = {key: value for key, value in said.items() if key != "name"}
+    unknown = sorted(options.keys() - set(OPTION_NAMES))
+    if unknown:
+        from turnout.backend.registry import choices
+
+        known = ["name", *OPTION_NAMES]
+        raise TypeError(f"@task has no option {unknown[0]!r}; {choices(unknown[0], known)}")
     return Task(fn, name=name, options=TaskOptions(**options), dynamic=dynamic)

@@ -26,7 +26,7 @@ from turnout.dsl.known import (
     told_with,
 )
 from turnout.dsl.promise import Output, Promise, refuse
-from turnout.errors import GraphError
+from turnout.errors import ConfigError, GraphError
 from turnout.graph import Binding, Path
 from turnout.graph.binding import path_text
 
@@ -282,6 +282,19 @@ def _children(parent: Input) -> list[Any]:
     return [child(parent, index) for index in range(len(parent._turnout_value))]
 
 
+class MissingKey(ConfigError, AttributeError):
+    """A config has no such key; an ``AttributeError`` too, so that ``hasattr`` works."""
+
+
+def _no_key(config: Input, name: str) -> MissingKey:
+    where = path_text(config._turnout_path)
+    known = ", ".join(map(str, config._turnout_value)) or "none"
+    return MissingKey(
+        f"{location()}: the config {where!r} has no key {name!r}; its keys: {known}. "
+        "To give it one on the command line, write +KEY=VALUE"
+    )
+
+
 def _config_attribute(config: Input, name: str) -> Any:
     """An attribute of a config that is none of its keys."""
     value = config._turnout_value
@@ -293,7 +306,10 @@ def _config_attribute(config: Input, name: str) -> Any:
     if callable(getattr(type(value), name, None)):
         return getattr(use(config), name)
     _fix(config, "keys")
-    return getattr(value, name)  # raises what a missing key raises
+    try:
+        return getattr(value, name)
+    except AttributeError as error:
+        raise _no_key(config, name) from error
 
 
 def _mapping_method(parent: Input, name: str) -> Callable[..., Any]:
