@@ -272,6 +272,15 @@ def test_the_layout_in_memory_does_not_count() -> None:
     assert digest(pl.DataFrame({"a": [1, 2, 3]}).head(2)) == digest(pl.DataFrame({"a": [1, 2]}))
 
 
+def test_the_fields_of_a_structured_scalar_count() -> None:
+    overlapping: Any = {"names": ["a", "b"], "formats": ["i4", "i4"], "offsets": [4, 0]}
+    kinds = ([("a", "i8")], [("b", "i8")], [("a", "f8")], overlapping, "V8")
+    scalars = [np.zeros(1, np.dtype(kind))[0] for kind in kinds]
+    assert all(map(is_canonical, scalars))
+    assert len(set(map(digest, scalars))) == len(kinds)
+    assert not is_canonical(np.zeros(1, [("a", "O")])[0])
+
+
 def test_a_copy_of_a_frame_has_its_digest_and_a_change_another() -> None:
     frame = pd.DataFrame({"a": range(100), "b": [str(i) for i in range(100)]})
     before = digest(frame)

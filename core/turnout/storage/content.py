@@ -83,8 +83,8 @@ def _numpy(tokens: Tokens, value: Any, kind: type) -> str | None:
     if isinstance(value, numpy.dtype):
         return f"dtype({value!r})"
     if isinstance(value, numpy.generic):
-        if value.dtype.kind in _NUMPY_KINDS:
-            return f"scalar({value.dtype.str},{value.tobytes().hex()})"
+        if value.dtype.kind in _NUMPY_KINDS and not value.dtype.hasobject:
+            return f"scalar({_dtype(value.dtype)},{value.tobytes().hex()})"
         return None
     if kind is not numpy.ndarray:
         return None
@@ -101,8 +101,16 @@ def _array(value: Any) -> str | None:
     dtype = value.dtype
     if dtype.kind not in _NUMPY_KINDS or dtype.hasobject:
         return None
-    shown = dtype.str if dtype.names is None else repr(dtype.descr)
-    return f"array({shown},{value.shape},{_bytes_of(value)})"
+    return f"array({_dtype(dtype)},{value.shape},{_bytes_of(value)})"
+
+
+def _dtype(dtype: Any) -> str:
+    if dtype.names is None:
+        return str(dtype.str)
+    try:
+        return repr(dtype.descr)
+    except ValueError:  # its fields overlap or are out of order
+        return repr(dtype)
 
 
 def _bytes_of(value: Any) -> str:
