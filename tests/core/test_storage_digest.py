@@ -353,6 +353,26 @@ def test_functions_count_by_their_code() -> None:
     assert digest(functools.lru_cache(make)) != digest(functools.lru_cache(reordered))
 
 
+class Scaled:
+    def __init__(self, function: Any, factor: float, doc: str = "") -> None:
+        functools.update_wrapper(self, function)
+        self.factor = factor
+        self.__doc__ = doc
+
+    def __call__(self, x: float) -> Any:
+        return self.factor * self.__wrapped__(x)  # type: ignore[attr-defined]
+
+
+def test_a_wrapper_counts_by_what_it_wraps_and_by_its_own_state() -> None:
+    assert digest(Scaled(reordered, 1)) != digest(Scaled(reordered, 2))
+    assert digest(Scaled(reordered, 1)) != digest(Scaled(len, 1))
+    assert digest(Scaled(reordered, 1)) == digest(Scaled(reordered, 1, "A docstring."))
+    assert is_canonical(Scaled(reordered, 1))
+    around = Scaled(reordered, 1)
+    around.factor = around  # type: ignore[assignment]
+    assert not is_canonical(around)
+
+
 PROGRAM = textwrap.dedent(
     """
     import datetime, enum, pathlib

@@ -178,6 +178,11 @@ REACHED = {
         "import functools\n@functools.lru_cache\ndef helper(x): return x + {}\n"
         "def task(x): return helper(x)"
     ),
+    "the code of an object that wraps": (
+        "class Deco:\n  def __init__(self, f): self.__wrapped__ = f\n"
+        "  def __call__(self, x): return self.__wrapped__(x) + {}\n"
+        "@Deco\ndef helper(x): return x\ndef task(x): return helper(x)"
+    ),
     "a partial": (
         "import functools\ndef helper(a, x): return x\nbound = functools.partial(helper, {})\n"
         "def task(x): return bound(x)"

@@ -45,7 +45,7 @@ def token(tokens: Tokens, value: Any, kind: type) -> str | None:  # noqa: PLR091
         state = (value.__dict__, value.__pydantic_extra__, value.__pydantic_private__)
         return f"model({tokens.kind(kind)},{tokens.items(state)})"
     if callable(getattr(value, "__wrapped__", None)):
-        return f"wrapped({tokens.token(value.__wrapped__)})"
+        return tokens.once(value, lambda: _wrapper(tokens, value, kind))
     if is_only_its_state(kind):
         return tokens.once(
             value, lambda: f"object({tokens.kind(kind)},{tokens.token(vars(value))})"
@@ -67,6 +67,16 @@ def _by_codec(value: Any) -> str | None:
 
 def _state(tokens: Tokens, value: Any, kind: type) -> str:
     return f"{tokens.kind(kind)},{tokens.token(vars(value))}"
+
+
+def _wrapper(tokens: Tokens, value: Any, kind: type) -> str:
+    # The names and the docstring that `functools.wraps` copies are in what is wrapped.
+    own = {k: v for k, v in getattr(value, "__dict__", {}).items() if not _is_special(k)}
+    return f"wrapped({tokens.kind(kind)},{tokens.items((value.__wrapped__, own))})"
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 def _structure(tokens: Tokens, value: Any, kind: type) -> str | None:
