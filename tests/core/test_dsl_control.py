@@ -325,7 +325,8 @@ def test_what_is_handed_on_unchanged_goes_by_handle() -> None:
 
     info = RunInfo(run_id="", workflow="", environment="")
     call = Call(id="d", run=info, task=body.spec(body.key), options=body.options)
-    traced = expand(body, {"data": [1, 2], "n": 2, "other": {"a": 1}}, call)
+    many = [*range(500)]
+    traced = expand(body, {"data": many, "n": 2, "other": dict.fromkeys(many, 1)}, call)
     first, second, mapped = traced.graph.nodes
     assert dict(first.args)["data"] == ("input", "data")
     assert dict(second.args)["more"] == ("dict", (("deep", ("list", (("input", "other"),))),))
