@@ -119,6 +119,8 @@ class _Frame:
         self.scope = scope
         self.places: dict[NodeId, Tree] = {}
         self.members: dict[NodeId, range] = {}
+        # What workflows without steps of their own stand after.
+        self.waits: dict[NodeId, set[int]] = {}
         self.branches: list[tuple[BranchNode, Step, list[Predicate | None]]] = []
 
     def run(self) -> Tree | None:
@@ -204,11 +206,16 @@ class _Frame:
     def _needs(self, node: AnyNode, needs: set[int]) -> tuple[int, ...]:
         for earlier in node.after:
             needs |= self._steps_of(earlier)
+        if self.waits and not isinstance(node, BranchNode):
+            for _, binding in node.args:
+                for leaf in leaves(binding):
+                    if leaf[0] == "output":
+                        needs |= self.waits.get(leaf[1], set())
         return tuple(sorted(needs)) if len(needs) > 1 else tuple(needs)
 
     def _steps_of(self, node: NodeId) -> set[int]:
         """The steps that must have finished for a node to have finished."""
-        found: set[int] = set()
+        found = set(self.waits.get(node, ()))
         sources(self.places[node], found)
         members = self.members.get(node)
         if members is not None:
@@ -271,10 +278,13 @@ class _Frame:
         )
         self.places[node.id] = ("inline", None) if result is None else result
         self.members[node.id] = range(first, len(self.steps))
-        if node.after:
-            needs = set(self._needs(node, set()))
-            for step in self.steps[first:]:
-                step.needs = tuple(sorted({*step.needs, *needs}))
+        needs = set(self._needs(node, set()))
+        if not needs:
+            return
+        if first == len(self.steps):
+            self.waits[node.id] = needs
+        for step in self.steps[first:]:
+            step.needs = tuple(sorted({*step.needs, *needs}))
 
     def _argument(self, binding: Binding) -> Tree:
         """The tree of a sub-workflow's argument; what has no value is missed by who reads it."""
