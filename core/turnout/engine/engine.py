@@ -80,7 +80,7 @@ class Engine:
         self.result = Result()
         self.jobs = self.result.jobs
         self.values = Values(self.jobs)
-        self.culprit: Job | None = None
+        self.culprits: list[Job] = []
         self.ready: deque[Job] = deque()
         self.running: dict[Ticket, Job] = {}
         self.outstanding: dict[Executor, int] = {}
@@ -106,8 +106,8 @@ class Engine:
             if plan.result is not None:
                 self.values.hold(plan.result)
             self.drive()
-            if self.culprit is not None:
-                failure.handle(self, self.culprit)
+            if self.culprits:
+                failure.handle(self)
             elif self._cancelled:
                 self.result.status = "cancelled"
             elif plan.result is not None:

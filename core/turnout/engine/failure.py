@@ -38,11 +38,11 @@ def fail(engine: Engine, job: Job, error: BaseException, told: bool = False) -> 
         job, told = frame.owner, False
         if job.state is not State.RUNNING:
             return
-    if engine.culprit is None:
-        engine.culprit = culprit
+    if not engine.culprits:
         engine.result.status = "failed"
         engine.result.error = error
         engine.result.node = culprit.step.id
+    engine.culprits.append(culprit)
     if engine.plan.on_error == "stop":
         engine.stopping = True
         cancel_all(engine)
@@ -151,22 +151,40 @@ def _cancel(executor: Executor, tickets: list[Ticket]) -> None:
         _log.exception("%s could not cancel %d calls", type(executor).__name__, len(tickets))
 
 
-def handle(engine: Engine, culprit: Job) -> None:
-    """Run the failure handlers of the workflows around the job that failed, innermost first."""
+def handle(engine: Engine) -> None:
+    """Run the failure handlers of the workflows around the jobs that failed, innermost first.
+
+    Each runs once, with the error that came first in its workflow.
+    """
     result = engine.result
     error, node = result.error, result.node
     program, layout = engine.plan.program, engine.plan.layout
-    number: int | None = culprit.step.scope
-    while number is not None:
-        scope = program.scopes[number]
-        if scope.handler is not None:
-            first = len(program.steps)
-            engine.stopping = False
-            layout.handler(number, f"{type(error).__name__}: {error}")
-            handlers = engine.enter(program.steps[first:], None)
-            engine.drive()
-            for job in handlers:
-                skip(engine, job)  # its inputs never came
-            engine.stopping = True
-        number = scope.parent
+    for number, first_error in _scopes_hit(engine):
+        if program.scopes[number].handler is None:
+            continue
+        first = len(program.steps)
+        engine.stopping = False
+        layout.handler(number, f"{type(first_error).__name__}: {first_error}")
+        handlers = engine.enter(program.steps[first:], None)
+        engine.drive()
+        for job in handlers:
+            skip(engine, job)  # its inputs never came
+        engine.stopping = True
     result.error, result.node, result.status = error, node, "failed"
+
+
+def _scopes_hit(engine: Engine) -> list[tuple[int, BaseException | None]]:
+    """The workflows something failed in and its first error, those inside before those around."""
+    scopes = engine.plan.program.scopes
+    errors: dict[int, BaseException | None] = {}
+    depths: dict[int, int] = {}
+    for culprit in engine.culprits:
+        around: list[int] = []
+        number: int | None = culprit.step.scope
+        while number is not None:
+            around.append(number)
+            number = scopes[number].parent
+        for depth, number in enumerate(reversed(around)):
+            errors.setdefault(number, culprit.error)
+            depths[number] = depth
+    return sorted(errors.items(), key=lambda item: -depths[item[0]])
