@@ -122,7 +122,7 @@ class Execution:
         try:
             engine.run()
             if engine.result.status == "succeeded":
-                self._keep_outputs(engine.result.value)
+                self._keep_outputs(engine.result.value, recorder)
         except BaseException as error:
             self.error = error
             if not isinstance(error, KeyboardInterrupt):
@@ -147,7 +147,7 @@ class Execution:
             )
         )
 
-    def _keep_outputs(self, value: Any) -> None:
+    def _keep_outputs(self, value: Any, recorder: Recorder) -> None:
         """The workflow's result, kept under the empty node name."""
         from turnout.errors import EncodeError
 
@@ -167,7 +167,7 @@ class Execution:
             self.run_id, "", status="succeeded", codec=kept.codec, payload=kept.payload,
             artifact=kept.artifact,
         )  # fmt: skip
-        self.records.nodes(self.run_id, [row])
+        recorder.add(row)
 
     @property
     def status(self) -> str:

@@ -47,6 +47,7 @@ class Recorder:
         self._store = store
         self._keep = keep
         self._jobs: list[Job] = []
+        self._more: list[NodeRow] = []
         self._written = time.perf_counter()
         self._git = _git(root)
         records.begin(run)
@@ -57,17 +58,25 @@ class Recorder:
         if len(self._jobs) >= _BATCH_ROWS or time.perf_counter() - self._written > _BATCH_SECONDS:
             self.flush()
 
+    def add(self, row: NodeRow) -> None:
+        """Note what is no job: the workflow's result."""
+        self._more.append(row)
+
     def flush(self) -> None:
         """Write what has been gathered."""
-        jobs, self._jobs = self._jobs, []
-        if jobs:
-            run_id, store, keep = self.run_id, self._store, self._keep
-            self.records.nodes(run_id, [row_of(run_id, job, store, keep) for job in jobs])
+        rows = self._rows()
+        if rows:
+            self.records.nodes(self.run_id, rows)
         self._written = time.perf_counter()
+
+    def _rows(self) -> list[NodeRow]:
+        jobs, self._jobs = self._jobs, []
+        more, self._more = self._more, []
+        run_id, store, keep = self.run_id, self._store, self._keep
+        return [*(row_of(run_id, job, store, keep) for job in jobs), *more]
 
     def finish(self, status: str, error: BaseException | None, url: str | None = None) -> None:
         """Write how the run ended."""
-        self.flush()
         git = self._git.result()
         self.records.finish(
             self.run_id,
@@ -75,6 +84,7 @@ class Recorder:
             None if error is None else f"{type(error).__name__}: {error}",
             git=None if git is None else git._asdict(),
             url=url,
+            rows=self._rows(),
         )
 
 

@@ -197,12 +197,7 @@ class Records:
     def nodes(self, run_id: str, rows: Iterable[NodeRow]) -> None:
         """Record nodes in one transaction; a later row of a node replaces the one before."""
         with self._transaction() as connection:
-            payloads: list[tuple[str, str, bytes]] = []
-            # One text a batch: binding a value to SQLite costs more than writing it as JSON.
-            text = _dumps([_packed(row, payloads) for row in rows])
-            connection.execute("INSERT INTO batches VALUES (?, ?)", (run_id, text))
-            if payloads:
-                connection.executemany("INSERT INTO payloads VALUES (?, ?, ?)", payloads)
+            _insert(connection, run_id, rows)
 
     def finish(
         self,
@@ -214,8 +209,9 @@ class Records:
         git: Mapping[str, Any] | None = None,
         url: str | None = None,
         graph: str | None = None,
+        rows: Iterable[NodeRow] = (),
     ) -> None:
-        """Record how a run ended, and what was only known by then."""
+        """Record how a run ended with its last nodes, and what was only known by then."""
         if finished is None:
             import time
 
@@ -225,6 +221,7 @@ class Records:
         said |= {name: value for name, value in late.items() if value is not None}
         columns = ", ".join(f'"{name}" = ?' for name in said)
         with self._transaction() as connection:
+            _insert(connection, run_id, rows)
             connection.execute(f"UPDATE runs SET {columns} WHERE id = ?", [*said.values(), run_id])
 
     def keep(self, run_id: str, node: str, value: Any) -> Kept:
@@ -435,6 +432,16 @@ def _create(connection: sqlite3.Connection) -> None:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             time.sleep(0.005)
+
+
+def _insert(connection: sqlite3.Connection, run_id: str, rows: Iterable[NodeRow]) -> None:
+    payloads: list[tuple[str, str, bytes]] = []
+    packed = [_packed(row, payloads) for row in rows]
+    if packed:
+        # One text a batch: binding a value to SQLite costs more than writing it as JSON.
+        connection.execute("INSERT INTO batches VALUES (?, ?)", (run_id, _dumps(packed)))
+    if payloads:
+        connection.executemany("INSERT INTO payloads VALUES (?, ?, ?)", payloads)
 
 
 def _packed(row: NodeRow, payloads: list[tuple[str, str, bytes]]) -> tuple[Any, ...]:
