@@ -183,6 +183,11 @@ REACHED = {
         "  def __call__(self, x): return self.__wrapped__(x) + {}\n"
         "@Deco\ndef helper(x): return x\ndef task(x): return helper(x)"
     ),
+    "a function registered for a type": (
+        "import functools\n@functools.singledispatch\ndef helper(x): return x\n"
+        "@helper.register\ndef _(x: int): return helper(str(x)) + {}\n"
+        "@helper.register\ndef _(x: str): return x\ndef task(x): return helper(x)"
+    ),
     "a partial": (
         "import functools\ndef helper(a, x): return x\nbound = functools.partial(helper, {})\n"
         "def task(x): return bound(x)"
