@@ -109,7 +109,9 @@ class _Walk:
         label = ref_of(obj)
         if not _is_project(obj):
             wrapped = getattr(obj, "__wrapped__", None)
-            return f"{label}<{self.reach(wrapped)}>" if callable(wrapped) else label
+            inner = [self.reach(wrapped)] if callable(wrapped) else []
+            inner += self._registered(obj)
+            return f"{label}<{','.join(inner)}>" if inner else label
         while label in self._taken:
             label += "'"
         self._taken.add(label)
@@ -117,6 +119,17 @@ class _Walk:
         self._alive.append(obj)
         self._pending.append((obj, label))
         return label
+
+    def _registered(self, function: Any) -> list[str]:
+        """What `functools.singledispatch` chooses from."""
+        registry = getattr(function, "registry", None)
+        if not callable(function) or not isinstance(registry, types.MappingProxyType):
+            return []
+        found = [
+            f"{self.reach(kind)}:{self._value(chosen, '', '', noted=False)}"
+            for kind, chosen in registry.items()
+        ]
+        return sorted(found)
 
     def _function(self, function: Any) -> list[str]:
         code: types.CodeType = function.__code__
