@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from turnout.storage.digest import digest
 from turnout.storage.version import Version, version_of
 
 Project = Callable[..., Version]
@@ -158,6 +159,12 @@ REACHED = {
     "the attributes of a global instance": (
         "class K:\n  def __init__(self, n): self.n = n\nk = K({})\ndef task(x): return k.n"
     ),
+    "the value of a member of an enum": (
+        "import enum\nclass E(enum.Enum):\n  A = {}\nmember = E.A\ndef task(x): return member.value"
+    ),
+    "a member of an enum that was made by a call": (
+        "import enum\nE = enum.Enum('E', dict(A={}))\ndef task(x): return E.A.value"
+    ),
     "the code of an enum": (
         "import enum\nclass E(enum.Enum):\n  A = {}\ndef task(x): return E.A.value"
     ),
@@ -219,6 +226,32 @@ def test_what_is_reached_counts(version: Project, what: str) -> None:
     assert one == again
     assert one.digest != two.digest
     assert one.notes == ()
+
+
+INSTANCES = {
+    "a dataclass": "import dataclasses\n@dataclasses.dataclass\nclass K:\n  x: int = 0\n",
+    "a named tuple": "import typing\nclass K(typing.NamedTuple):\n  x: int = 0\n",
+    "a model": "import pydantic\nclass K(pydantic.BaseModel):\n  x: int = 0\n",
+    "a plain object": "class K:\n",
+    "an object that holds its class": "class K:\n  def __init__(self): self.kind = type(self)\n",
+    "an object with slots": "class K:\n  __slots__ = ('x',)\n",
+    "a list": "class K(list):\n",
+    "a member of an enum": "import enum\nclass Kinds(enum.Enum):\n  A = object()\n",
+}
+
+
+@pytest.mark.parametrize("what", INSTANCES)
+def test_the_code_of_its_class_counts_in_the_digest_of_a_value(version: Project, what: str) -> None:
+    made = "Kinds.A" if "Kinds" in INSTANCES[what] else "K()"
+    text = f"{INSTANCES[what]}  def run(self): return RATE + {{}}\nRATE = 1\nvalue = {made}\n"
+    texts = [text.replace("{}", "1"), f"\n# comment\n{text.replace('{}', '1')}"]
+    texts += [text.replace("{}", "2"), text.replace("{}", "1").replace("RATE = 1", "RATE = 2")]
+    digests = []
+    for changed in texts:
+        version(changed + "def task(): pass")
+        digests.append(digest(sys.modules["main_"].value))
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
 
 
 MODULES = {

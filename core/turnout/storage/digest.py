@@ -17,12 +17,13 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from turnout.errors import EncodeError
 from turnout.graph.refs import ref_of
 from turnout.storage.checksum import blake2b, checksum
 
 __all__ = ["SCHEME", "Tokens", "digest", "digest_and_canonical", "is_canonical"]
 
-SCHEME: Final = "d1"
+SCHEME: Final = "d2"
 """Prefix of every digest; raised when the same value would get another one."""
 
 
@@ -78,11 +79,12 @@ class Tokens:
         canonical: false once something had to be pickled.
     """
 
-    __slots__ = ("_callable", "_made", "canonical")
+    __slots__ = ("_callable", "_kinds", "_made", "canonical")
 
     def __init__(self, function: Callable[[Any], str] | None = None) -> None:
         self.canonical = True
         self._callable = function or _version_token
+        self._kinds: dict[type, str] = {}
         self._made: dict[int, tuple[Any, str | None]] = {}
 
     def token(self, value: Any) -> str:
@@ -104,8 +106,15 @@ class Tokens:
         return ",".join([token(value) for value in values])
 
     def kind(self, kind: type) -> str:
-        """The token of the class of an instance: its name; its code is no part of the value."""
-        return ref_of(kind)
+        """The token of the class of an instance: the version of the project's, others' name.
+
+        What its methods do is as much what was passed as the fields are. It is remembered only
+        for this value, as what the methods use may be given another value in a notebook.
+        """
+        known = self._kinds.get(kind)
+        if known is None:
+            known = self._kinds[kind] = _kind_token(kind)
+        return known
 
     def once(self, value: Any, make: Callable[[], str]) -> str:
         """The token of an object that many others may hold, made once and kept short.
@@ -129,7 +138,7 @@ class Tokens:
 
         self.canonical = False
         try:
-            return f"pickle({checksum(dumps(value))})"
+            return f"pickle({self.kind(type(value))},{checksum(dumps(value))})"
         except Exception as error:
             from turnout.storage.codecs import refused
 
@@ -138,8 +147,8 @@ class Tokens:
     def _instance(self, value: Any, kind: type) -> str:
         if isinstance(value, enum.Enum):
             # A combination of flags may have no name.
-            name = getattr(value, "_name_", None) or self.token(value.value)
-            return f"enum({ref_of(kind)}.{name})"
+            name = getattr(value, "_name_", None) or ""
+            return f"enum({self.kind(kind)}.{name},{self._enum_value(value.value)})"
         if isinstance(value, os.PathLike) and kind.__module__.startswith("pathlib"):
             return f"path({_text(os.fspath(value))})"
         if isinstance(value, dt.tzinfo) and hasattr(value, "key"):
@@ -148,6 +157,17 @@ class Tokens:
 
         text = content.token(self, value, kind)
         return text if text is not None else self.pickled(value)
+
+    def _enum_value(self, value: Any) -> str:
+        """The token of what a member stands for; one that has no canonical form is its name."""
+        before, self.canonical = self.canonical, True
+        try:
+            text = self.token(value)
+            return text if self.canonical else ""
+        except EncodeError:
+            return ""
+        finally:
+            self.canonical = before
 
     def _list(self, value: list[Any] | tuple[Any, ...]) -> str:
         name = "list" if type(value) is list else "tuple"
@@ -194,6 +214,12 @@ def _version_token(function: Any) -> str:
     from turnout.storage.version import version_of
 
     return f"code({ref_of(function)},{version_of(function).digest})"
+
+
+def _kind_token(kind: type) -> str:
+    from turnout.storage.version import is_project
+
+    return _version_token(kind) if is_project(kind) else ref_of(kind)
 
 
 def _text(value: str) -> str:

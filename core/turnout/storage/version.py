@@ -30,9 +30,9 @@ from turnout.storage.source import (
     piece_of_function,
 )
 
-__all__ = ["SCHEME", "Version", "is_project_file", "version_of"]
+__all__ = ["SCHEME", "Version", "is_project", "is_project_file", "version_of"]
 
-SCHEME: Final = "c1"
+SCHEME: Final = "c2"
 """Prefix of every version; raised when the same code would get another one."""
 
 _MISSING: Final = object()
@@ -107,7 +107,7 @@ class _Walk:
         if known is not None:
             return known
         label = ref_of(obj)
-        if not _is_project(obj):
+        if not is_project(obj):
             wrapped = getattr(obj, "__wrapped__", None)
             inner = [self.reach(wrapped)] if callable(wrapped) else []
             inner += self._registered(obj)
@@ -176,7 +176,7 @@ class _Walk:
         if not getattr(obj, "__annotations__", None):
             return []
         kinds = [kind for annotation in hints(obj).values() for kind in _classes(annotation)]
-        return [self.reach(kind) for kind in dict.fromkeys(kinds) if _is_project(kind)]
+        return [self.reach(kind) for kind in dict.fromkeys(kinds) if is_project(kind)]
 
     def _bindings(self, piece: Piece, names: Mapping[str, Any], place: str) -> list[str]:
         self.notes += piece.notes
@@ -322,7 +322,8 @@ def _is_noteworthy(kind: type) -> bool:
     return kind.__module__.partition(".")[0] not in (*sys.stdlib_module_names, "turnout")
 
 
-def _is_project(obj: Any) -> bool:
+def is_project(obj: Any) -> bool:
+    """Whether a function or class is the user's, as `is_project_file` says of a file."""
     if isinstance(obj, types.FunctionType):
         filename = obj.__code__.co_filename
         if not filename.startswith("<") or _has_source(filename):
