@@ -210,7 +210,7 @@ def test_errors_of_libraries_name_the_inputs_and_those_of_users_do_not() -> None
 
 
 def test_missing_keys_and_indices_are_errors_of_python_and_omegaconf() -> None:
-    with pytest.raises(AttributeError, match="the config .cfg.model. has no key .nope."):
+    with pytest.raises(AttributeError, match=r"the config .cfg.model. has no key .nope."):
         trace(lambda cfg: cfg.model.nope)
     with pytest.raises(KeyError):
         trace(lambda cfg: cfg["nope"])
