@@ -64,7 +64,8 @@ class InlineExecutor(Executor):
             ticket, call = queue.popleft()
             completion = self._run(ticket, call)
             done.append(completion)
-            if completion.error is not None or not queue:
+            # Who watches is told of an end before the next beginning.
+            if completion.error is not None or not queue or self.on_start is not None:
                 break
             now = time.perf_counter()
             end = end or now + _BATCH_SECONDS
