@@ -122,7 +122,9 @@ class Child:
         """Wait for its end; whether it came."""
         if self.ending is not None:
             # Not reaped yet, so that its id still stands for its process group.
-            return bool(select.select([self.ending], [], [], max(seconds, 0))[0])
+            poll = select.poll()  # unlike select.select, it takes any number of open files
+            poll.register(self.ending, select.POLLIN)
+            return bool(poll.poll(max(seconds, 0) * 1000))
         try:
             self._process.wait(max(seconds, 0))
         except subprocess.TimeoutExpired:
