@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from turnout.errors import ConfigError, EncodeError
-from turnout.storage.records import INLINE_BYTES, NodeRow, Records, RunRecord
+from turnout.storage.records import INLINE_BYTES, NodeRow, Records, RunRecord, records_at
 from turnout.storage.store import Store
 
 FULL = RunRecord(
@@ -205,3 +205,13 @@ def test_processes_share_the_records_from_their_first_moment(tmp_path: Path) -> 
     assert {run.status for run in runs} == {"succeeded"}
     assert len(records.node_rows("c7")) == 20
     records.close()
+
+
+def test_few_records_are_open_at_a_time_and_closed_ones_open_again(tmp_path: Path) -> None:
+    found = [records_at(str(tmp_path / str(number))) for number in range(10)]
+    for records in found:
+        records.begin(RunRecord("r", "a"))
+    assert records_at(str(tmp_path / "9")) is found[9]
+    assert [records.find().id for records in found] == ["r"] * 10
+    for records in found:
+        records.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sys
@@ -368,19 +367,37 @@ class Records:
         return self._connection
 
 
+_OPEN_AT_MOST: Final = 8
+_opened: dict[tuple[str, int], Records] = {}
+
+
 def records_at(root: str) -> Records:
-    """The records in a directory, opened once per process and closed at its end."""
-    return _records_at(root, os.getpid())
-
-
-@functools.lru_cache(maxsize=8)
-def _records_at(root: str, _process: int) -> Records:
+    """The records in a directory, one object per process; few are kept open at a time."""
     # SQLite connections do not survive a fork, so a forked process opens its own.
-    import atexit
+    key = (root, os.getpid())
+    found = _opened.get(key)
+    if found is None:
+        if not _opened:
+            import atexit
 
-    records = Records(root)
-    atexit.register(records.close)
-    return records
+            atexit.register(_close_all)
+        if len(_opened) >= _OPEN_AT_MOST:
+            _close(next(iter(_opened)))
+        found = _opened.setdefault(key, Records(root))
+    return found
+
+
+def _close_all() -> None:
+    for key in list(_opened):
+        _close(key)
+
+
+def _close(key: tuple[str, int]) -> None:
+    # Whoever still holds these records opens them again on use. A parent's connection is the
+    # parent's to close.
+    records = _opened.pop(key, None)
+    if records is not None and key[1] == os.getpid():
+        records.close()
 
 
 def _connect(path: str) -> sqlite3.Connection:
