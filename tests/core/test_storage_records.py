@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from turnout.errors import ConfigError, EncodeError
-from turnout.storage.records import INLINE_BYTES, NodeRow, Records, RunRecord, records_at
+from turnout.storage.opened import records_at
+from turnout.storage.records import INLINE_BYTES, NodeRow, Records, RunRecord
 from turnout.storage.store import Store
 
 FULL = RunRecord(

@@ -181,6 +181,6 @@ def runs(
 
 def _records() -> Records:
     from turnout.config.project import find
-    from turnout.storage.records import records_at
+    from turnout.storage.opened import records_at
 
     return records_at(str(find().root / ".turnout"))

@@ -17,7 +17,8 @@ from turnout.engine import Engine, Result, State, Watch
 from turnout.errors import PlanError, RunCancelled, RunFailed
 from turnout.graph.serial import dumps
 from turnout.plan import Environment, Plan
-from turnout.storage.records import NodeRow, Records, records_at
+from turnout.storage.opened import records_at
+from turnout.storage.records import NodeRow, Records
 
 
 def new_run_id() -> str:
