@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import sqlite3
@@ -180,26 +179,26 @@ def test_what_is_no_database_is_named(records: Records) -> None:
         records.begin(RunRecord("r", "a"))
 
 
-def write_runs(root: str, name: str, count: int) -> None:
-    records = Records(root)
-    for number in range(count):
-        run = f"{name}{number}"
-        records.begin(RunRecord(run, "a", started=float(number)))
-        records.nodes(run, [NodeRow(run, f"n{i}") for i in range(20)])
-        records.finish(run, "succeeded")
-    records.close()
+WRITE_RUNS = """
+import sys
+from turnout.storage.records import NodeRow, Records, RunRecord
+
+root, name = sys.argv[1:]
+records = Records(root)
+for number in range(20):
+    run = f"{name}{number}"
+    records.begin(RunRecord(run, "a", started=float(number)))
+    records.nodes(run, [NodeRow(run, f"n{i}") for i in range(20)])
+    records.finish(run, "succeeded")
+records.close()
+"""
 
 
 def test_processes_share_the_records_from_their_first_moment(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
     writers = [
-        context.Process(target=write_runs, args=(str(tmp_path), name, 20)) for name in "abcd"
+        subprocess.Popen([sys.executable, "-c", WRITE_RUNS, str(tmp_path), name]) for name in "abcd"
     ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
+    assert [writer.wait(timeout=120) for writer in writers] == [0] * 4
     records = Records(tmp_path)
     runs = records.runs(limit=None)
     assert len(runs) == 80

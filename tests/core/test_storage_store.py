@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -75,22 +76,24 @@ def test_an_unknown_protocol_is_refused() -> None:
         Store("nope://x")
 
 
-def write_many(root: str, letter: bytes) -> None:
-    store = Store(root)
-    for _ in range(200):
-        store.write("shared/name", letter * 10_000)
+WRITE_MANY = """
+import sys
+from turnout.storage.store import Store
+
+store = Store(sys.argv[1])
+for _ in range(200):
+    store.write("shared/name", sys.argv[2].encode() * 10_000)
+"""
 
 
 def test_processes_never_read_half_of_a_write(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=write_many, args=(str(tmp_path), c)) for c in (b"a", b"b")]
-    for writer in writers:
-        writer.start()
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITE_MANY, str(tmp_path), letter])
+        for letter in "ab"
+    ]
     store, seen = Store(tmp_path), set()
-    while any(writer.is_alive() for writer in writers):
+    while any(writer.poll() is None for writer in writers):
         seen.add(store.read("shared/name"))
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
+    assert [writer.returncode for writer in writers] == [0, 0]
     assert seen <= {None, b"a" * 10_000, b"b" * 10_000}
     assert list(store.list()) == ["shared/name"]
