@@ -39,16 +39,16 @@ def test_plain_lines_and_a_summary() -> None:
     progress.run_started(run())
     progress.node_cached(node("load"))
     progress.node_started(node("train"))
-    progress.node_failed(node("train", error=ValueError("no\nrows"), seconds=1.0))
-    progress.node_retried(node("train", attempt=2))
+    progress.node_failed(node("train", error=ValueError("no\nrows"), seconds=1.0, attempts=3))
+    progress.node_retried(node("train", attempt=2, attempts=3))
     progress.node_finished(node("train", attempt=2, seconds=0.31))
     progress.run_finished(run("succeeded"))
     lines = written(stream)
     assert lines[:5] == [
         "load cached",
         "train started",
-        "train failed (attempt 1): ValueError: no rows",
-        "train tried again (attempt 2)",
+        "train failed (attempt 1 of 3): ValueError: no rows",
+        "train tried again (attempt 2 of 3)",
         "train finished in 0.31 s",
     ]
     assert re.fullmatch(r"pipeline succeeded on here in .* \(2 nodes, 1 cached\)", lines[5])

@@ -60,6 +60,7 @@ class NodeEvent(NamedTuple):
         seconds: how long the attempt or the node took.
         error: the exception, for a failure.
         key: the cache key, for a node that was cached or stored.
+        attempts: how many attempts the node may make in all: one, and its ``retries``.
     """
 
     run_id: str
@@ -70,6 +71,7 @@ class NodeEvent(NamedTuple):
     seconds: float = 0.0
     error: BaseException | None = None
     key: str = ""
+    attempts: int = 1
 
 
 @hookspec
@@ -129,7 +131,9 @@ def turnout_node_started(event: NodeEvent) -> None:
 def turnout_node_failed(event: NodeEvent) -> None:
     """An attempt of a node failed; `turnout_node_retried` follows, or it was the last.
 
-    Called on the driver, once per failed attempt. An exception is logged and changes nothing.
+    It is the last when ``event.attempt`` is ``event.attempts``, and also where its exception
+    forbids another. Called on the driver, once per failed attempt. An exception is logged and
+    changes nothing.
     """
 
 

@@ -98,6 +98,7 @@ class Watch:
                 node=job.step.id,
                 task=spec.name if spec is not None else "",
                 time=time.time(),
+                attempts=1 + (job.step.options.retries or 0),
                 **said,
             )
             notify(calls, event)

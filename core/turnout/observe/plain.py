@@ -50,13 +50,12 @@ class PlainProgress:
     def node_failed(self, event: NodeEvent) -> None:
         """An attempt failed."""
         self._tally.node_failed(event)
-        attempt = f" (attempt {event.attempt})"
-        self._line(event, f"failed{attempt}: {error_text(event.error)}", self._failures)
+        self._line(event, f"failed {_attempt(event)}: {error_text(event.error)}", self._failures)
 
     def node_retried(self, event: NodeEvent) -> None:
         """A further attempt begins."""
         self._tally.node_retried(event)
-        self._line(event, f"tried again (attempt {event.attempt})", self._failures)
+        self._line(event, f"tried again {_attempt(event)}", self._failures)
 
     def node_finished(self, event: NodeEvent) -> None:
         """A node has succeeded."""
@@ -95,6 +94,11 @@ class PlainProgress:
         except (OSError, ValueError):
             # A reader that went away, as `| head` does, is no reason to fail a run.
             self._stream = io.StringIO()
+
+
+def _attempt(event: NodeEvent) -> str:
+    of = f" of {event.attempts}" if event.attempts > 1 else ""
+    return f"(attempt {event.attempt}{of})"
 
 
 def _totals(tally: Tally) -> str:

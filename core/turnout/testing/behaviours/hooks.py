@@ -34,6 +34,8 @@ class Hooks:
         ]  # fmt: skip
         numbers = [event.event.attempt for event in told.nodes if event.node == "flaky"]
         assert numbers == [1, 1, 2, 2, 3, 3]
+        assert {event.event.attempts for event in told.nodes if event.node == "flaky"} == {3}
+        assert {event.event.attempts for event in told.nodes if event.node == "inc"} == {1}
         errors = [str(event.event.error) for event in told.nodes if event.what == "failed"]
         assert errors == ["attempt 1", "attempt 2"]
 
