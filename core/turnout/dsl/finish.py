@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,7 +39,7 @@ def finish(
     nodes: list[AnyNode] = trace.nodes
     if trace.after:
         nodes = [
-            dataclasses.replace(node, after=tuple(dict.fromkeys(trace.after[node.id])))
+            node._replace(after=tuple(dict.fromkeys(trace.after[node.id])))
             if node.id in trace.after
             else node
             for node in nodes

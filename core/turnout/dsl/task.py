@@ -103,6 +103,7 @@ class Task(Placeable, Generic[P, R]):
             p.name for p in parameters if p.default is p.empty and p.kind is not _KINDS.VAR_KEYWORD
         )
         self._takes_more = any(p.kind is _KINDS.VAR_KEYWORD for p in parameters)
+        self._all_by_position = self._required <= self._by_position
 
     @functools.cached_property
     def annotations(self) -> dict[str, Any]:
@@ -140,7 +141,7 @@ class Task(Placeable, Generic[P, R]):
         """
         names = self._positional
         count = len(args)
-        if not kwargs and count == len(names) and self._required <= self._by_position:
+        if not kwargs and count == len(names) and self._all_by_position:
             return zip(names, args, strict=True)
         if count <= len(names):
             given = dict(zip(names, args, strict=False))

@@ -132,17 +132,8 @@ class Trace:
         """A node for one call of a task; gives the promise of its result."""
         node_id = self.new_id(task.name)
         args, unproven = arguments.bind(self, task, given)
-        self.add(
-            TaskNode(
-                id=node_id,
-                task=self._keys.get(task) or self.use_task(task),
-                args=args,
-                unproven=unproven,
-                guard=self.guard,
-                options=task.node_options,
-                line=location(),
-            )
-        )
+        key = self._keys.get(task) or self.use_task(task)
+        self.add(TaskNode(node_id, key, args, unproven, task.node_options, self.guard, location()))
         return Output(self, node_id, (), task.returns)
 
     def add_map(

@@ -53,6 +53,7 @@ def grow_map(engine: Engine, job: Job) -> None:
             step.spec,
             step.options,
             step.version,
+            step.names,
             args,
             step.unproven,
             _needs(args, unfinished, jobs) if unfinished else (),

@@ -62,54 +62,41 @@ class TaskSpec(NamedTuple):
     dynamic: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """What every kind of node has.
-
-    Attributes:
-        id: unique in the graph.
-        after: nodes that must finish first though no data flows.
-        guard: the branch node and the index of the case this node belongs to, if any.
-        line: ``file:line`` of the call in the workflow.
-    """
-
-    id: NodeId
-    after: tuple[NodeId, ...] = ()
-    guard: tuple[NodeId, int] | None = None
-    line: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskNode(Node):
+class TaskNode(NamedTuple):
     """A task placed in the workflow.
 
     Attributes:
+        id: unique in the graph.
         task: key into ``Graph.tasks``.
         args: parameter name and binding, in the order of the call.
         unproven: parameters whose value must be converted and checked where the task runs,
             because the annotations alone do not prove that it fits.
         options: what ``with_options`` said for this node.
+        guard: the branch node and the index of the case this node belongs to, if any.
+        line: ``file:line`` of the call in the workflow.
+        after: nodes that must finish first though no data flows.
+        mapped: of a map: the parameters of ``args`` that are lists to be zipped.
+        concurrency: of a map: how many items may run at once; ``None`` is no limit of its own.
+        min_success_ratio: of a map: the part of the items that must succeed, in (0, 1].
     """
 
+    id: NodeId
     task: TaskKey
     args: tuple[tuple[str, Binding], ...] = ()
     unproven: tuple[str, ...] = ()
     options: TaskOptions | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapNode(TaskNode):
-    """A task mapped over lists of equal length.
-
-    Attributes:
-        mapped: the parameters of ``args`` that are lists to be zipped.
-        concurrency: how many items may run at once; ``None`` is no limit of its own.
-        min_success_ratio: the part of the items that must succeed, in (0, 1].
-    """
-
-    mapped: tuple[str, ...]
+    guard: tuple[NodeId, int] | None = None
+    line: str = ""
+    after: tuple[NodeId, ...] = ()
+    mapped: tuple[str, ...] = ()
     concurrency: int | None = None
     min_success_ratio: float = 1.0
+
+
+class MapNode(TaskNode):
+    """A task mapped over lists of equal length; at least one parameter is ``mapped``."""
+
+    __slots__ = ()
 
 
 class Case(NamedTuple):
@@ -126,24 +113,42 @@ class Case(NamedTuple):
     fail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BranchNode(Node):
-    """A conditional: the first case whose predicate holds runs, the others do not."""
+class BranchNode(NamedTuple):
+    """A conditional: the first case whose predicate holds runs, the others do not.
 
+    Attributes:
+        id: unique in the graph.
+        cases: in the order they are asked.
+        guard: as for a task's node.
+        line: ``file:line`` of the ``conditional``.
+        after: as for a task's node.
+    """
+
+    id: NodeId
     cases: tuple[Case, ...]
+    guard: tuple[NodeId, int] | None = None
+    line: str = ""
+    after: tuple[NodeId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowNode(Node):
+class WorkflowNode(NamedTuple):
     """A workflow placed in a workflow.
 
     Attributes:
+        id: unique in the graph.
         workflow: key into ``Graph.workflows``.
         args: parameter name and binding.
+        guard: as for a task's node.
+        line: ``file:line`` of the call.
+        after: as for a task's node.
     """
 
+    id: NodeId
     workflow: str
     args: tuple[tuple[str, Binding], ...] = ()
+    guard: tuple[NodeId, int] | None = None
+    line: str = ""
+    after: tuple[NodeId, ...] = ()
 
 
 # ("and" | "or", p, q), ("not", p), ("true", binding) or (comparison, binding, binding) with

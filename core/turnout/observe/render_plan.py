@@ -136,7 +136,7 @@ def _with_options(graph: Graph, plan: Plan) -> Graph:
     def node(one: Any) -> Any:
         if not isinstance(one, TaskNode):
             return one
-        return dataclasses.replace(one, options=over(graph.tasks[one.task].name, one.options))
+        return one._replace(options=over(graph.tasks[one.task].name, one.options))
 
     if not overrides:
         return graph

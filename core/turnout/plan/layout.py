@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from turnout.dsl.known import OPEN, kind_of
 from turnout.graph import (
@@ -11,12 +11,12 @@ from turnout.graph import (
     Binding,
     BranchNode,
     Graph,
-    MapNode,
     NodeId,
     Predicate,
     TaskKey,
     TaskNode,
     TaskOptions,
+    TaskSpec,
     WorkflowNode,
 )
 from turnout.graph.binding import leaves, map_leaves, path_text
@@ -98,6 +98,15 @@ class Layout:
         return frame.places[found.handler.id]
 
 
+class _Shared(NamedTuple):
+    """What the nodes of one task with the same options have in common."""
+
+    annotations: Mapping[str, Any]
+    spec: TaskSpec
+    options: TaskOptions
+    version: str
+
+
 class _Frame:
     """One graph being laid out."""
 
@@ -118,6 +127,7 @@ class _Frame:
         self.outer_guard = guard
         self.scope = scope
         self.places: dict[NodeId, Tree] = {}
+        self.shared: dict[tuple[TaskKey, int], _Shared] = {}
         self.members: dict[NodeId, range] = {}
         # What workflows without steps of their own stand after.
         self.waits: dict[NodeId, set[int]] = {}
@@ -143,26 +153,26 @@ class _Frame:
             self._branch(node)
 
     def _task(self, node: TaskNode) -> None:
-        layout = self.layout
-        key = node.task
-        annotations = layout.annotations(key)
+        like = (node.task, id(node.options))
+        annotations, spec, options, version = self.shared.get(like) or self._share(node)
         unproven = node.unproven
-        mapped = node.mapped if isinstance(node, MapNode) else ()
         needs: set[int] = set()
+        names: list[str] = []
         args: list[tuple[str, Tree]] = []
         for name, binding in node.args:
+            names.append(name)
             tag = binding[0]
-            if tag == "output" and len(binding) == 2:
+            if tag == "const":
+                tree = ("inline", binding[1])
+            elif tag == "output" and len(binding) == 2:
                 tree = self.places[binding[1]]
                 if tree[0] == "step":
                     needs.add(tree[1])
                 else:
                     sources(tree, needs)
-            elif tag == "const":
-                tree = ("inline", binding[1])
             elif tag == "input":
                 wanted = annotations.get(name)
-                if name in mapped and wanted is not None:
+                if name in node.mapped and wanted is not None:
                     wanted = list.__class_getitem__(wanted)
                 tree, proven = self.inputs.tree(binding[1:], wanted, self.prefix + node.id, name)
                 if not proven:
@@ -174,26 +184,34 @@ class _Frame:
                 sources(tree, needs)
             args.append((name, tree))
         index = len(self.steps)
-        options = layout.options(key, node.options)
         step = Step(
             index,
             self.prefix + node.id,
-            self.graph.tasks[key],
+            spec,
             options,
-            layout.version(key, options) if options.cache else "",
+            version,
+            tuple(names),
             tuple(args),
             unproven,
             self._needs(node, needs),
-            self._guard(node),
+            self.outer_guard if node.guard is None else self._guard(node),
             self.scope,
         )
-        if isinstance(node, MapNode):
-            step.mapped = mapped
+        if node.mapped:
+            step.mapped = node.mapped
             step.concurrency = node.concurrency
             step.ratio = node.min_success_ratio
             self._check_lengths(step)
         self.steps.append(step)
         self.places[node.id] = ("step", index)
+
+    def _share(self, node: TaskNode) -> _Shared:
+        layout = self.layout
+        options = layout.options(node.task, node.options)
+        version = layout.version(node.task, options) if options.cache else ""
+        made = _Shared(layout.annotations(node.task), self.graph.tasks[node.task], options, version)
+        self.shared[node.task, id(node.options)] = made
+        return made
 
     def _check_lengths(self, step: Step) -> None:
         """Lists of unequal length are told now if they are known."""
@@ -241,7 +259,7 @@ class _Frame:
             None if case.when is None else self._predicate(case.when, needs) for case in node.cases
         ]
         step = Step(
-            index, self.prefix + node.id, None, TaskOptions(), "", (), (),
+            index, self.prefix + node.id, None, TaskOptions(), "", (), (), (),
             self._needs(node, needs), self._guard(node), self.scope,
         )  # fmt: skip
         self.steps.append(step)

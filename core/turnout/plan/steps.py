@@ -31,8 +31,8 @@ class Step:
         options: its options, with node and config laid over.
         environment: name of the environment it runs in, ``""`` for the run's own.
         version: the task's version for the cache key; ``""`` when it is not cached.
-        args: parameter name and tree.
         names: the parameters of ``args``.
+        args: parameter name and tree.
         unproven: parameters to convert and check in the worker.
         needs: steps that must have finished.
         guard: the branch step and the case it belongs to.
@@ -55,6 +55,7 @@ class Step:
         spec: TaskSpec | None,
         options: TaskOptions,
         version: str,
+        names: tuple[str, ...],
         args: tuple[tuple[str, Tree], ...],
         unproven: tuple[str, ...],
         needs: tuple[int, ...],
@@ -66,8 +67,8 @@ class Step:
         self.spec = spec
         self.options = options
         self.version = version
+        self.names = names
         self.args = args
-        self.names = tuple([name for name, _ in args])
         self.unproven = unproven
         self.needs = needs
         self.guard = guard
