@@ -85,6 +85,7 @@ class Layout:
             self, graph, Inputs(graph, inputs, names, self.findings), prefix, guard, index
         )
         scope.result = frame.run()
+        scope.after = frame.after
         return scope.result
 
     def handler(self, scope: int, error: str) -> Tree | None:
@@ -129,8 +130,9 @@ class _Frame:
         self.places: dict[NodeId, Tree] = {}
         self.shared: dict[tuple[TaskKey, int], _Shared] = {}
         self.members: dict[NodeId, range] = {}
-        # What workflows without steps of their own stand after.
+        # What workflows stand after: their results may be values they only pass through.
         self.waits: dict[NodeId, set[int]] = {}
+        self.after: frozenset[int] = frozenset()
         self.branches: list[tuple[BranchNode, Step, list[Predicate | None]]] = []
 
     def run(self) -> Tree | None:
@@ -142,7 +144,15 @@ class _Frame:
                 (when, None if case.then is None else self.tree(case.then), case.fail)
                 for when, case in zip(predicates, node.cases, strict=True)
             )
-        return None if self.graph.result is None else self.tree(self.graph.result)
+            results = [case.then for case in node.cases if case.then is not None]
+            # The steps of its own cases begin when the branch has been decided.
+            late = {index for index in self._awaited(results) if index < step.index}
+            if late:
+                step.needs = tuple(sorted({*step.needs, *late}))
+        if self.graph.result is None:
+            return None
+        self.after = frozenset(self._awaited([self.graph.result]))
+        return self.tree(self.graph.result)
 
     def add(self, node: AnyNode) -> None:
         if isinstance(node, TaskNode):
@@ -225,11 +235,17 @@ class _Frame:
         for earlier in node.after:
             needs |= self._steps_of(earlier)
         if self.waits and not isinstance(node, BranchNode):
-            for _, binding in node.args:
-                for leaf in leaves(binding):
-                    if leaf[0] == "output":
-                        needs |= self.waits.get(leaf[1], set())
+            needs |= self._awaited([binding for _, binding in node.args])
         return tuple(sorted(needs)) if len(needs) > 1 else tuple(needs)
+
+    def _awaited(self, bindings: Sequence[Binding]) -> set[int]:
+        """What the workflows stand after whose results the bindings take."""
+        found: set[int] = set()
+        for binding in bindings if self.waits else ():
+            for leaf in leaves(binding):
+                if leaf[0] == "output":
+                    found |= self.waits.get(leaf[1], set())
+        return found
 
     def _steps_of(self, node: NodeId) -> set[int]:
         """The steps that must have finished for a node to have finished."""
@@ -269,6 +285,7 @@ class _Frame:
         if predicate[0] in ("and", "or", "not"):
             return (predicate[0], *(self._predicate(inner, needs) for inner in predicate[1:]))
         trees = tuple(self.tree(binding) for binding in predicate[1:])
+        needs |= self._awaited(predicate[1:])
         for tree in trees:
             sources(tree, needs)
         return (predicate[0], *trees)
@@ -285,7 +302,7 @@ class _Frame:
                 path = binding[1:] if binding[0] == "input" else ()
                 tree = self.inputs.fitting(tree[1], wanted, where, path, node.id, name)
             trees[name] = tree
-        first = len(self.steps)
+        first, scope = len(self.steps), len(self.layout.program.scopes)
         result = self.layout.add(
             inner,
             trees,
@@ -297,10 +314,11 @@ class _Frame:
         self.places[node.id] = ("inline", None) if result is None else result
         self.members[node.id] = range(first, len(self.steps))
         needs = set(self._needs(node, set()))
+        waits = needs | self.layout.program.scopes[scope].after
+        if waits:
+            self.waits[node.id] = waits
         if not needs:
             return
-        if first == len(self.steps):
-            self.waits[node.id] = needs
         for step in self.steps[first:]:
             step.needs = tuple(sorted({*step.needs, *needs}))
 

@@ -94,6 +94,7 @@ class Scope:
         parent: index of the scope around it.
         handler: the node of its failure handler.
         result: the tree of its result; ``None`` for nothing.
+        after: what its result stands after beside the steps it comes from.
     """
 
     graph: Graph
@@ -102,6 +103,7 @@ class Scope:
     parent: int | None
     handler: TaskNode | WorkflowNode | None
     result: Tree | None = None
+    after: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
