@@ -19,7 +19,7 @@ TurnoutError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = [
@@ -172,3 +172,9 @@ class RunFailed(TurnoutError):
 
 class NonRetryable(Exception):
     """Raised in a task to fail its node at once, whatever ``retries`` says."""
+
+
+def raised_in_body(error: BaseException) -> str:
+    """The workflow whose body raised this while its graph was built; ``""`` for all else."""
+    told = getattr(error, "__turnout__", None)
+    return str(told.get("workflow", "")) if isinstance(told, Mapping) else ""

@@ -83,6 +83,43 @@ def test_run(place: Path) -> None:
     assert (place / ".turnout").is_dir()
 
 
+BROKEN_BODY = """
+import json
+from turnout import task, workflow
+
+@task
+def half(x: int) -> float:
+    return x / 2
+
+@workflow
+def inner(text: str) -> float:
+    return half(len(json.loads(text + "")))
+
+@workflow
+def outer(text: str = "{") -> float:
+    return inner(text)
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "graph"])
+def test_a_body_that_raises_leaves_no_plan(place: Path, command: str) -> None:
+    (place / "broken_body.py").write_text(BROKEN_BODY, encoding="utf-8")
+    lines = typed(command, "broken_body.py:outer", status=3).stderr.splitlines()
+    told = [line for line in lines if line.strip("^~ ") or not line]
+    assert told[:5] == [
+        "Your code, the last call last:",
+        '  File "broken_body.py", line 15, in outer',
+        "    return inner(text)",
+        '  File "broken_body.py", line 11, in inner',
+        '    return half(len(json.loads(text + "")))',
+    ]
+    assert sum("inputs involved: text" in line for line in told) == 1
+    assert not [line for line in told if "turnout/" in line]
+    assert told[-2:] == [
+        "", "error: no plan: the body of workflow 'inner' raised JSONDecodeError",
+    ]  # fmt: skip
+
+
 def test_hydras_own_options_pass_through(place: Path) -> None:
     shown = typed("run", "cli_flow.py:flow", "size=7", "--cfg", "job").stdout
     assert "size: 7" in shown

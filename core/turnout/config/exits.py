@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from turnout.errors import ConfigError, GraphError, PlanError, PluginError, RunCancelled
+from turnout.errors import (
+    ConfigError,
+    GraphError,
+    PlanError,
+    PluginError,
+    RunCancelled,
+    raised_in_body,
+)
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -25,6 +32,6 @@ def exit_status(error: BaseException | None) -> int:
         return CANCELLED
     if isinstance(error, (ConfigError, PluginError)):
         return CONFIG
-    if isinstance(error, (PlanError, GraphError)):
+    if isinstance(error, (PlanError, GraphError)) or raised_in_body(error):
         return REFUSED
     return FAILED

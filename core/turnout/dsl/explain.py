@@ -1,4 +1,4 @@
-"""Notes for exceptions a body raises: which promises it handed to code that wants values."""
+"""Notes for exceptions a body raises: where, and which promises it handed on as values."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from typing import Any, Final
 from turnout.dsl.frames import is_library, is_ours
 from turnout.dsl.inputs import Input
 from turnout.dsl.promise import Output, name_of
-from turnout.errors import TurnoutError
+from turnout.errors import TurnoutError, raised_in_body
 from turnout.graph.binding import path_text
 
 _LINES: Final = 20
 """Longest call that is read, in lines."""
 
 
-def note_promises(error: Exception) -> None:
-    """Add a note that names the promises in the expressions an exception passed through.
+def note_body(error: Exception, workflow: str) -> None:
+    """Note whose body raised an exception, and the promises in the expressions it passed through.
 
-    A TypeError always gets it; another exception only if code that is not the user's raised it.
+    A TypeError always gets the note on promises; another exception only if code that is not the
+    user's raised it.
     """
-    if isinstance(error, TurnoutError):
+    if isinstance(error, TurnoutError) or raised_in_body(error):
         return
     frames = [frame for frame in _frames(error.__traceback__) if not is_ours(_file(frame))]
+    if frames:
+        error.__turnout__ = {"workflow": workflow}  # type: ignore[attr-defined]
+    _note_promises(error, frames)
+
+
+def _note_promises(error: Exception, frames: list[TracebackType]) -> None:
     if not isinstance(error, TypeError) and not _raised_by_others(frames):
         return
     # What the user wrote last comes first; then what libraries were given.

@@ -174,9 +174,9 @@ class Workflow(Placeable, Generic[P, R]):
                 handler = failure_node(self, self.on_failure, trace)
             return finish(trace, result, ref=self.ref, params=self.params, on_failure=handler)
         except Exception as error:
-            from turnout.dsl.explain import note_promises
+            from turnout.dsl.explain import note_body
 
-            note_promises(error)
+            note_body(error, self.name)
             raise
         finally:
             tracing.stop(token)

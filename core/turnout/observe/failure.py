@@ -19,6 +19,7 @@ from turnout.errors import (
     RunCancelled,
     RunFailed,
     TurnoutError,
+    raised_in_body,
 )
 from turnout.graph import Graph, TaskNode
 
@@ -45,6 +46,10 @@ def show_error(error: BaseException, graph: Graph | None = None) -> str:
         inside = error.__cause__ if getattr(error, "show_cause", False) else None
         return message if inside is None else f"{show_failure(inside)}\n\n{message}"
     report = show_failure(error, graph)
+    workflow = raised_in_body(error)
+    if workflow:
+        kind = type(error).__name__
+        return f"{report}\n\nerror: no plan: the body of workflow {workflow!r} raised {kind}"
     if error.__traceback__ is not None and not isinstance(error, TurnoutError):
         machinery, _ = _folders()
         frames = traceback.extract_tb(error.__traceback__)
