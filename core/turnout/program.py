@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from turnout.api import Run, prepare
@@ -66,6 +66,7 @@ class Program:
 
     def __call__(self, composed: Composed) -> Any:
         """Run the job of this config; the summary goes to stderr, the result to stdout."""
+        from turnout.api.objective import objective
         from turnout.observe.progress import progress_for
         from turnout.observe.result import result_text
 
@@ -99,31 +100,6 @@ class Program:
         if text:
             print(text, flush=True)
         return objective(run, composed.turnout.objective)
-
-
-def objective(run: Run[Any], names: Sequence[str]) -> Any:
-    """What a sweeper optimises: the workflow's result, or the outputs the config names.
-
-    A name is a field or key of the result, or else a node.
-
-    Raises:
-        ConfigError: there is no such output.
-    """
-    value = run.outputs
-    if not names:
-        return value
-    found = tuple(_named(run, value, name) for name in names)
-    return found[0] if len(found) == 1 else found
-
-
-def _named(run: Run[Any], value: Any, name: str) -> Any:
-    if isinstance(value, Mapping) and name in value:
-        return value[name]
-    if not isinstance(value, Mapping) and hasattr(type(value), "__annotations__"):
-        found = getattr(value, name, run)
-        if found is not run:
-            return found
-    return run.output(name)
 
 
 def show(error: BaseException) -> None:

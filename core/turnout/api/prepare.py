@@ -31,7 +31,7 @@ def plan_for(workflow: Workflow[..., Any], composed: Composed, *, until: str = "
     )
     values = input_values(workflow, composed.inputs)
     traced = workflow.trace(values)
-    return make_plan(
+    plan = make_plan(
         traced,
         values,
         environment,
@@ -44,6 +44,11 @@ def plan_for(workflow: Workflow[..., Any], composed: Composed, *, until: str = "
             for path in composed.borrowed
         ],
     )
+    if composed.turnout.objective:
+        from turnout.api.objective import check_objective
+
+        check_objective(composed.turnout.objective, workflow, plan)
+    return plan
 
 
 def environment_named(name: str) -> Environment:
