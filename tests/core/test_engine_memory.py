@@ -224,3 +224,18 @@ def test_threads_end_with_the_run() -> None:
 
     assert run(flow, {"backend": "threads", "threads": 3}) == 1
     assert threading.active_count() == before
+
+
+@workflow
+def both() -> list[Big]:
+    return [make(), make()]
+
+
+def test_the_values_of_a_run_go_with_it_and_not_with_the_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(run(both, {})) == 2
+        assert [ref() for ref in seen] == [None, None]
+    finally:
+        gc.enable()

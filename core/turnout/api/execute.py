@@ -132,13 +132,15 @@ class Execution:
         finally:
             ended = engine.result
             failure = ended.error or self.error
+            # The engine knows this execution too; apart, they are gone with their last user.
+            self._engine = None
             recorder.finish(ended.status, failure, self.url)
             self.watch.run(ended.status, len(ended.jobs), failure)
 
     def _open(self, environment: Environment) -> Executor:
         backend = environment.backend
         assert isinstance(backend, ExecutorBackend)
-        return backend.open(
+        executor = backend.open(
             Session(
                 info=self.info,
                 config=environment.config,
@@ -147,6 +149,8 @@ class Execution:
                 log=self._log,
             )
         )
+        self.url = self.url or executor.url
+        return executor
 
     def _keep_outputs(self, value: Any, recorder: Recorder) -> None:
         """The workflow's result, kept under the empty node name."""
@@ -210,8 +214,9 @@ class Execution:
     def cancel(self) -> None:
         """End the run."""
         self._cancelled = True
-        if self._engine is not None:
-            self._engine.cancel()
+        engine = self._engine
+        if engine is not None:
+            engine.cancel()
 
     def raise_failure(self, run: Run[Any]) -> None:
         """Raise what the run ended in, if it did not end well.

@@ -24,19 +24,23 @@ def gather(
         jobs: all jobs.
         result: what stands for a job's result among the leaves.
     """
+    # No function that calls itself by a variable: it would keep itself, and with it all jobs,
+    # until the garbage collector comes by.
+    return map_leaves(tree, lambda leaf: _leaf(leaf, leaves, jobs, result))
 
-    def leaf(found: Tree) -> Shape:
-        tag = found[0]
-        if tag == "step":
-            job = jobs[found[1]]
-            if job.tree is not None:
-                return map_leaves(part(job.tree, found[2:]), leaf)
-            leaves.append(result(job))
-            return ("leaf", len(leaves) - 1, *found[2:])
-        leaves.append(found[1])
-        return ("own" if tag == "own" else "leaf", len(leaves) - 1)
 
-    return map_leaves(tree, leaf)
+def _leaf(
+    tree: Tree, leaves: list[Any], jobs: Sequence[Job], result: Callable[[Job], Any]
+) -> Shape:
+    tag = tree[0]
+    if tag == "step":
+        job = jobs[tree[1]]
+        if job.tree is not None:
+            return gather(part(job.tree, tree[2:]), leaves, jobs, result)
+        leaves.append(result(job))
+        return ("leaf", len(leaves) - 1, *tree[2:])
+    leaves.append(tree[1])
+    return ("own" if tag == "own" else "leaf", len(leaves) - 1)
 
 
 def value_of(tree: Tree, jobs: Sequence[Job], fetch: Callable[[Job], Any]) -> Any:
