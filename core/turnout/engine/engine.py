@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from turnout.backend.base import Executor
 from turnout.backend.call import (
@@ -25,7 +25,7 @@ from turnout.backend.call import (
 from turnout.engine import branches, failure, growth
 from turnout.engine.ahead import Ahead
 from turnout.engine.gather import gather
-from turnout.engine.jobs import Frame, Job, State
+from turnout.engine.jobs import DONE, RUNNING, WAITING, Frame, Job, State
 from turnout.engine.values import Values
 from turnout.engine.watch import Watch
 from turnout.errors import EncodeError, NonRetryable, TaskTimeout, TurnoutError, WorkerLost
@@ -33,6 +33,8 @@ from turnout.plan import Environment, Plan, Step
 
 LOST_LIMIT = 3
 """How often a job whose worker went away is submitted again."""
+
+_DONE: Final = Status.DONE
 
 
 @dataclass(slots=True)
@@ -143,7 +145,9 @@ class Engine:
 
     def _wait(self) -> None:
         """Take in what has ended, waiting for it where nothing has."""
-        busy = [executor for executor, count in self.outstanding.items() if count]
+        busy = [*self.outstanding]
+        if len(busy) > 1:
+            busy = [executor for executor in busy if self.outstanding[executor]]
         # A run in the background looks now and then whether it has been cancelled.
         timeout = 0.05 if len(busy) > 1 else 0.25
         take = self.running.pop
@@ -187,7 +191,7 @@ class Engine:
             for index in step.needs:
                 need = jobs[index]
                 need.uses += 1
-                if need.state is not State.DONE:
+                if need.state is not DONE:
                     need.consumers.append(job)
                     missing += 1
             guard = step.guard
@@ -282,7 +286,7 @@ class Engine:
         for job, ticket in zip(jobs, tickets, strict=True):
             job.ticket = ticket
             job.executor = executor
-            job.state = State.RUNNING
+            job.state = RUNNING
             running[ticket] = job
         self.outstanding[executor] += len(jobs)
         if executor.accepts_pending and self.ahead is not None:
@@ -321,7 +325,7 @@ class Engine:
         leaves: list[Any] = []
         jobs = self.jobs
         shapes: list[Any] | None = None
-        for position, (_, tree) in enumerate(step.args):
+        for _, tree in step.args:
             if shapes is None:
                 tag = tree[0]
                 if tag == "inline":
@@ -332,7 +336,7 @@ class Engine:
                     if source.tree is None and source.executor is executor:
                         leaves.append(source.handle)
                         continue
-                shapes = [("leaf", index) for index in range(position)]
+                shapes = [("leaf", index) for index in range(len(leaves))]
             shapes.append(
                 gather(tree, leaves, jobs, lambda job: self.values.brought(job, executor))
             )
@@ -358,7 +362,7 @@ class Engine:
         job.summary = summary
         if summary is not None and summary.attempts:
             self.attempts(job, summary.attempts)
-        if status is Status.DONE:
+        if status is _DONE:
             if completion.handle is not None:
                 job.handle = completion.handle
             if summary is not None and summary.expands:
@@ -405,7 +409,7 @@ class Engine:
         """Submit a job once more, when all it needs has finished."""
         if self.ahead is not None:
             self.ahead.retract(job)
-        job.state = State.WAITING
+        job.state = WAITING
         if job.missing == 0:
             self.ready.append(job)
 
@@ -428,7 +432,7 @@ class Engine:
 
     def _finish(self, job: Job) -> Job | None:
         """Tell, record, make consumers ready, drop what was used; gives the owner that is done."""
-        job.state = State.DONE
+        job.state = DONE
         if self.watch.active:
             summary = job.summary or Summary()
             self.watch.ended(job, summary.seconds, summary.cached == "hit", summary.key)
@@ -436,7 +440,7 @@ class Engine:
         for consumer in job.consumers:
             consumer.missing -= 1
             if consumer.missing == 0 and not self.stopping:
-                if consumer.state is State.WAITING:
+                if consumer.state is WAITING:
                     self.ready.append(consumer)
                 elif self.ahead is not None:
                     self.ahead.late.append(consumer)
@@ -453,7 +457,7 @@ class Engine:
         if frame.waiting and not self.stopping:
             self.ready.append(frame.waiting.popleft())
         owner = frame.owner
-        if frame.remaining or owner.state is not State.RUNNING:
+        if frame.remaining or owner.state is not RUNNING:
             return None
         growth.settle(self, frame)
         return owner

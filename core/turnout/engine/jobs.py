@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from typing import Final
 
 from turnout.backend.base import Executor
 from turnout.backend.call import Attempt, Handle, Summary, Ticket
@@ -19,6 +20,12 @@ class State(enum.Enum):
     FAILED = "failed"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
+
+
+# For what is done to every job: naming a member of an enum takes as long as a small call.
+WAITING: Final = State.WAITING
+RUNNING: Final = State.RUNNING
+DONE: Final = State.DONE
 
 
 class Frame:
@@ -77,7 +84,7 @@ class Job:
     def __init__(self, step: Step, frame: Frame | None) -> None:
         self.step = step
         self.frame = frame
-        self.state = State.WAITING
+        self.state: State = WAITING
         self.missing = 0
         self.consumers: list[Job] = []
         self.guarded: list[tuple[int, Job]] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from turnout.backend.base import Executor
 from turnout.backend.call import UNSET, Handle
 from turnout.engine.gather import value_of
-from turnout.engine.jobs import Job, State
+from turnout.engine.jobs import DONE, Job
 from turnout.plan import Tree
 from turnout.plan.layout import sources
 
@@ -55,14 +55,14 @@ class Values:
         """Nobody needs a job's result any more."""
         if job.tree is None and not self._copies:
             # As for nearly every job: one value of one executor.
-            if job.state is State.DONE and job.handle is not None and job.executor is not None:
+            if job.state is DONE and job.handle is not None and job.executor is not None:
                 job.executor.release((job.handle,))
                 job.handle = None
             return
         todo = [job]
         while todo:
             job = todo.pop()
-            if job.state is not State.DONE:
+            if job.state is not DONE:
                 continue
             if job.handle is not None and job.executor is not None:
                 job.executor.release([job.handle])

@@ -10,7 +10,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from turnout.backend.base import Executor
 from turnout.backend.call import Attempt, Call, Completion, Handle, Status, Ticket
@@ -21,6 +21,7 @@ from turnout.worker.run import run_call
 # Completions are handed over in batches of this many seconds, so that the engine's share of
 # a very short task stays small.
 _BATCH_SECONDS = 0.0005
+_DONE: Final = Status.DONE
 
 
 class Ref(Handle):
@@ -51,9 +52,9 @@ class InlineExecutor(Executor):
 
     def submit(self, calls: Sequence[Call]) -> Sequence[Ticket]:
         """Queue the calls."""
-        tickets = [Ticket() for _ in calls]
-        self._queue.extend(zip(tickets, calls, strict=True))
-        return tickets
+        entries = [(Ticket(), call) for call in calls]
+        self._queue.extend(entries)
+        return [ticket for ticket, _ in entries]
 
     def wait_any(self, timeout: float | None = None) -> Sequence[Completion]:
         """Run what is queued until a call fails or half a millisecond is over."""
@@ -86,9 +87,8 @@ class InlineExecutor(Executor):
         started = None
         if self.on_start is not None:
             started = functools.partial(self._begins, self.on_start, ticket)
-        outcome = run_call(call, values, task, digests, started)
-        status, value, error, summary = outcome
-        handle = Ref(value, summary.digest) if status is Status.DONE else None
+        status, value, error, summary = run_call(call, values, task, digests, started)
+        handle = Ref(value, summary.digest) if status is _DONE else None
         return Completion(ticket, status, handle, summary, error)
 
     @staticmethod

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from turnout.backend.call import UNSET, Attempt, Call, Kept, Status, Summary
 from turnout.errors import NonRetryable, TurnoutError, TypeMismatch
-from turnout.types import checker, show
+from turnout.types import show
 from turnout.worker import caching
 from turnout.worker.arguments import arguments
 from turnout.worker.context import active
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _SMALL = frozenset({bool, int, float, type(None), str})
 _SMALL_TEXT = 4096
 # One clock for when and how long: it never goes backwards, and is read half as often.
-_EPOCH = time.time() - time.perf_counter()
+_clock = time.perf_counter
+# Naming a member of an enum takes as long as a small call.
+_DONE: Final = Status.DONE
+_EPOCH = time.time() - _clock()
 
 Tell = Callable[[int, Sequence[Attempt]], None]
 
@@ -65,7 +68,7 @@ def run_call(
     Raises:
         KeyboardInterrupt: the user's interrupt is not a failure of the task.
     """
-    begin = time.perf_counter()
+    begin = _clock()
     key = ""
     attempts: list[Attempt] = []
     metrics: dict[str, float] = {}
@@ -74,11 +77,11 @@ def run_call(
             key = caching.key_of(call, values, task, digests)
             hit = caching.load(call, key)
             if hit is not None:
-                seconds = time.perf_counter() - begin
+                seconds = _clock() - begin
                 summary = Summary(seconds, begin + _EPOCH, cached="hit", key=key, digest=hit.digest)
-                return Outcome(Status.DONE, hit.value, None, summary)
+                return Outcome(_DONE, hit.value, None, summary)
         value = _attempted(call, values, task, attempts, metrics, on_attempt)
-        seconds = time.perf_counter() - begin
+        seconds = _clock() - begin
         small, digest, cached, kept = UNSET, "", "", None
         if type(value) in _SMALL and (type(value) is not str or len(value) < _SMALL_TEXT):
             small = value
@@ -88,24 +91,20 @@ def run_call(
             value, digest, cached, kept = _settled(call, key, value, seconds)
     except Exception as error:
         return _failed(call, error, begin, attempts, key)
-    return Outcome(
-        Status.DONE,
-        value,
-        None,
-        Summary(
-            seconds,
-            begin + _EPOCH,
-            small,
-            tuple(attempts),
-            cached,
-            key,
-            digest,
-            len(value) if type(value) is list else None,
-            kept,
-            task.dynamic,
-            tuple(metrics.items()),
-        ),
+    summary = Summary(
+        seconds,
+        begin + _EPOCH,
+        small,
+        tuple(attempts),
+        cached,
+        key,
+        digest,
+        len(value) if type(value) is list else None,
+        kept,
+        task.dynamic,
+        tuple(metrics.items()) if metrics else (),
     )
+    return Outcome(_DONE, value, None, summary)
 
 
 def _attempted(
@@ -117,14 +116,12 @@ def _attempted(
     on_attempt: Tell | None,
 ) -> Any:
     """The task's result; failed attempts are noted, and repeated as often as it may be."""
-    options = call.options
-    last = 1 + (options.retries or 0)
     number = call.attempt
-    wrapped = call.run.env_vars or options.env_vars or wraps_calls()
+    wrapped = call.run.env_vars or call.options.env_vars or wraps_calls()
     while True:
         if on_attempt is not None:
             on_attempt(number, attempts)
-        begin = time.perf_counter()
+        begin = _clock()
         token = active.set((call, number, metrics))
         kwargs: dict[str, Any] | None = None
         try:
@@ -135,8 +132,9 @@ def _attempted(
             return _invoke(task, kwargs, call)
         except (Exception, SystemExit) as raised:
             error = raised if isinstance(raised, Exception) else _exit(raised)
+            last = 1 + (call.options.retries or 0)
             again = number < last and not isinstance(error, NonRetryable)
-            attempts.append(Attempt(number, error, time.perf_counter() - begin, again))
+            attempts.append(Attempt(number, error, _clock() - begin, again))
             if not again:
                 _describe(error, call, kwargs)
                 if error is raised:
@@ -157,31 +155,17 @@ def _invoke(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Any:
         from turnout.worker.expansion import expand
 
         return expand(task, kwargs, call)
-    if task.positional_only:
-        rest = dict(kwargs)
-        first = [rest.pop(name) for name in task.positional_only if name in rest]
-        value = task.fn(*first, **rest)
-    else:
-        value = task.fn(**kwargs)
+    value = task.call(kwargs)
     if task.is_async:
         from turnout.worker.asynchronous import run
 
         value = run(value)
-    check = result_checker(task)
+    check = task.result_check
     if check is not None:
         found = check(value)
         if found is not None:
             raise TypeMismatch(f"result of node {call.id!r}", show(task.returns), found)
     return value
-
-
-def result_checker(task: Task[..., Any]) -> Callable[[Any], str | None] | None:
-    """What checks a task's result, made once per task."""
-    try:
-        return task.__dict__["_turnout_check"]  # type: ignore[no-any-return]
-    except KeyError:
-        made = task.__dict__["_turnout_check"] = checker(task.returns)
-        return made
 
 
 def _settled(call: Call, key: str, value: Any, seconds: float) -> tuple[Any, str, str, Kept | None]:
@@ -218,7 +202,7 @@ def _describe(error: Exception, call: Call, kwargs: dict[str, Any] | None) -> No
 def _failed(
     call: Call, error: Exception, begin: float, attempts: list[Attempt], key: str
 ) -> Outcome:
-    seconds = time.perf_counter() - begin
+    seconds = _clock() - begin
     if not attempts or attempts[-1].error is not error:
         # It failed before or after the task itself, as where its result cannot be stored.
         attempts.append(Attempt(call.attempt + len(attempts), error, seconds, False))
