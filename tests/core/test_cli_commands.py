@@ -135,6 +135,7 @@ def test_hydras_own_options_pass_through(place: Path) -> None:
         (["run", "cli_flow.py:flow", "size=many"], 2, "size"),
         (["run", "cli_flow.py:flow", "--until", "lod"], 2, "did you mean 'load'?"),
         (["plan", "cli_flow.py:flow", "execution_environment.strict=true"], 3, "strict=true"),
+        (["run", "cli_flow.py:flow", "execution_environment.strict=true"], 3, "strict=true"),
         (["rnu"], 2, "did you mean 'run'?"),
         (["graph", "cli_flow.py", "-o", "x.pdf"], 2, "say --format"),
         (["graph", "cli_flow.py", "-o", "nowhere/x.svg"], 2, "cannot be written"),
@@ -144,12 +145,26 @@ def test_hydras_own_options_pass_through(place: Path) -> None:
 def test_bad_input_ends_with_one_message(
     place: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], status: int, message: str
 ) -> None:
+    before = sorted(path.name for path in place.iterdir())
     assert main(arguments) == status
     told = capfd.readouterr()
     assert message in told.err
     assert "Traceback" not in told.err
     assert told.out == ""
-    assert [path.name for path in place.iterdir() if path.name.startswith("x.")] == []
+    assert sorted(path.name for path in place.iterdir() if path.name != "__pycache__") == before
+
+
+def test_a_missing_input_leaves_nothing_behind(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flow = FLOW.replace("size: int = 3", "size: int").replace("folds: int = 1", "folds: int")
+    (place / "cli_flow.py").write_text(flow.replace("range(folds)", "[1]"), encoding="utf-8")
+    before = sorted(place.iterdir())
+    assert main(["run", "cli_flow.py:flow"]) == 2
+    told = capfd.readouterr().err
+    assert "input 'size' has no value" in told
+    assert "input 'folds' has no value" in told
+    assert sorted(place.iterdir()) == [*before, *place.glob("__pycache__")]
 
 
 def test_plan(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -125,6 +126,44 @@ def test_exit_statuses(run: Run, fail: str, status: int) -> None:
     assert done.returncode == status
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("fail", ["config", "plan"])
+def test_what_never_ran_leaves_no_directory(run: Run, tmp_path: Path, fail: str) -> None:
+    before = sorted(tmp_path.iterdir())
+    assert run(f"fail={fail}").returncode in (2, 3)
+    assert run(f"fail={fail}", "hydra.run.dir=new/one", "hydra.job.chdir=true").returncode in (2, 3)
+    assert run(f"fail={fail}", "hydra.output_subdir=null").returncode in (2, 3)
+    assert sorted(tmp_path.iterdir()) == [*before, *tmp_path.glob("__pycache__")]
+
+
+@pytest.mark.parametrize("fail", ["run", "user", "cancel"])
+def test_what_ran_leaves_its_directory(run: Run, tmp_path: Path, fail: str) -> None:
+    assert run(f"fail={fail}", "hydra.run.dir=new/one").returncode in (1, 130)
+    assert (tmp_path / "new/one/.hydra/config.yaml").exists()
+
+
+def test_a_directory_with_something_of_the_users_stays(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    assert run("fail=plan", "hydra.run.dir=here").returncode == 3
+    assert run("fail=plan", "hydra.run.dir=.").returncode == 3
+    assert (tmp_path / "here").is_dir()
+    assert (tmp_path / "main.py").exists()
+    for wrote in (
+        "open(composed.output_dir / 'mine.txt', 'w').close()",
+        "(composed.output_dir / 'mine').mkdir()",
+        "open(composed.output_dir / '.hydra' / 'mine.yaml', 'w').close()",
+        "import logging; logging.getLogger('mine').info('told')",
+    ):
+        changed = MAIN.replace("    cfg = composed.cfg\n", f"    cfg = composed.cfg\n    {wrote}\n")
+        (tmp_path / "main.py").write_text(changed)
+        assert run("fail=plan", "hydra.run.dir=outer/kept").returncode == 3
+        assert (tmp_path / "outer/kept/.hydra/config.yaml").exists(), wrote
+        shutil.rmtree(tmp_path / "outer")
+    (tmp_path / "main.py").write_text(MAIN)
+    (tmp_path / "outer").mkdir()
+    assert run("fail=plan", "hydra.run.dir=outer/date/time").returncode == 3
+    assert list((tmp_path / "outer").iterdir()) == []
 
 
 def test_a_config_error_is_one_message_and_hydra_full_error_shows_all(run: Run) -> None:

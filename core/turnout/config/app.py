@@ -26,10 +26,11 @@ from omegaconf import DictConfig
 from turnout.config import places
 from turnout.config.apart import take_apart
 from turnout.config.composed import Composed, Workflow
-from turnout.config.exits import DONE, exit_status
+from turnout.config.exits import CONFIG, DONE, REFUSED, exit_status
 from turnout.config.explain import explain
 from turnout.config.inputs import described
 from turnout.config.launcher import JobFailed, Sweep
+from turnout.config.leftovers import JobDirectory
 from turnout.config.loader import Loader
 from turnout.config.plain import running_job
 from turnout.errors import TurnoutError
@@ -134,6 +135,7 @@ class _App(Hydra):
         if cfg.hydra.mode == RunMode.MULTIRUN:
             return self.many(config_name, task, overrides)
         cfg.hydra.mode = RunMode.RUN
+        directory = JobDirectory(cfg)
         callbacks = Callbacks(cfg)
         callbacks.on_run_start(config=cfg, config_name=config_name)
         done = run_job(
@@ -145,7 +147,10 @@ class _App(Hydra):
         )
         callbacks.on_run_end(config=cfg, config_name=config_name, job_return=done)
         if done.status is JobStatus.FAILED:
-            raise _Failed(done._return_value)
+            error = done._return_value
+            if exit_status(error) in (CONFIG, REFUSED) and done.hydra_cfg is not None:
+                directory.remove(done.hydra_cfg)
+            raise _Failed(error)
         return None
 
     def many(self, config_name: str | None, task: Job, overrides: list[str]) -> None:
