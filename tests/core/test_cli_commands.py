@@ -120,6 +120,47 @@ def test_a_body_that_raises_leaves_no_plan(place: Path, command: str) -> None:
     ]  # fmt: skip
 
 
+UNENCODABLE = """
+import threading
+from turnout import task, workflow
+
+@task
+def lock(n: int) -> object:
+    return threading.Lock()
+
+@task
+def taking(x: object) -> int:
+    return 1
+
+@workflow
+def gives(n: int = 1) -> object:
+    return lock(n)
+
+@workflow
+def takes(n: int = 1) -> int:
+    return taking(lock(n))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("gives", "turnout.tasks.lock.cache=true"),
+        ("gives", "execution_environment.keep=all"),
+        ("takes", "turnout.tasks.taking.cache=true"),
+        ("takes", "execution_environment.workers=2"),
+    ],
+)
+def test_a_value_that_cannot_be_encoded_is_reported_once(
+    place: Path, arguments: tuple[str, ...]
+) -> None:
+    (place / "unencodable.py").write_text(UNENCODABLE, encoding="utf-8")
+    target = f"unencodable.py:{arguments[0]}"
+    told = typed("run", target, *arguments[1:], status=1).stderr.split("recorded in .turnout\n")[1]
+    assert told.count("EncodeError") == told.count("cannot pickle '_thread.lock' object") == 1
+    assert "which led to" not in told
+
+
 def test_hydras_own_options_pass_through(place: Path) -> None:
     shown = typed("run", "cli_flow.py:flow", "size=7", "--cfg", "job").stdout
     assert "size: 7" in shown

@@ -125,12 +125,17 @@ def _frames(error: BaseException) -> list[str]:
         shown = _one(link, brief=not last)
         # What is raised anew, or told in the next message, is told once.
         following = "" if last else "\n".join(_one(chain[len(chain) - 2 - position])[-1:])
-        if not last and (shown[-1:] == [following] or (len(shown) == 1 and shown[0] in following)):
+        if not last and (shown[-1:] == [following] or (len(shown) == 1 and _in(link, following))):
             continue
         if lines:
             lines += ["", "which led to:", ""]
         lines += shown
     return lines
+
+
+def _in(error: BaseException, following: str) -> bool:
+    text = str(error) if isinstance(error, TurnoutError) else ""
+    return (text or "".join(traceback.format_exception_only(error)).strip()) in following
 
 
 def _one(error: BaseException, *, brief: bool = False) -> list[str]:

@@ -72,19 +72,21 @@ def encode(value: Any, where: str = "", *, stored: bool = False) -> Encoded:
     """
     codec = _PLAIN_CODEC if type(value) in _PLAIN else _typed_codec_of(value)
     try:
-        if codec is None:
-            # Whether a value is plain is told by encoding it; that is done once.
-            try:
-                payload = _PLAIN_CODEC.encode(value)
-                codec = _PLAIN_CODEC
-            except NOT_PLAIN:
-                payload = PICKLE.encode(value, stored=stored)
-                codec = PICKLE
-        else:
-            payload = codec.encode(value)
+        # Whether a value is plain is told by encoding it; that is done once.
+        payload = _plainly(value) if codec is None else codec.encode(value)
+        if payload is None:
+            codec, payload = PICKLE, PICKLE.encode(value, stored=stored)
     except Exception as error:
         raise refused(value, where, error) from error
+    codec = codec or _PLAIN_CODEC
     return Encoded(f"{codec.name}/{codec.version}", payload, codec.canonical)
+
+
+def _plainly(value: Any) -> bytes | None:
+    try:
+        return _PLAIN_CODEC.encode(value)
+    except NOT_PLAIN:
+        return None
 
 
 def decode(codec: str, payload: bytes) -> Any:
