@@ -38,12 +38,27 @@ from turnout.backend.capability import (
 from turnout.backend.hooks import API_VERSION, NodeEvent, RunEvent, hookimpl
 from turnout.errors import EncodeError, PluginError, TaskTimeout, WorkerLost
 from turnout.graph import Graph, Resources, TaskOptions, TaskSpec
+from turnout.graph.options import memory_bytes
 from turnout.storage.codecs import Codec
 from turnout.worker.child import Child, end
+from turnout.worker.host import Given, Host
 from turnout.worker.inline import InlineExecutor, Ref
-from turnout.worker.payload import Payload
+from turnout.worker.payload import Payload, loads
+from turnout.worker.progress import Progress
 from turnout.worker.run import Outcome, run_call
-from turnout.worker.wire import Began, Ended, Logged, Message, Parcel, Sender, read, variables
+from turnout.worker.wire import (
+    Began,
+    Ended,
+    Logged,
+    Message,
+    Parcel,
+    Sender,
+    about,
+    ended,
+    logged,
+    read,
+    variables,
+)
 
 __all__ = [
     "API_VERSION",
@@ -64,8 +79,10 @@ __all__ = [
     "EnvironmentConfig",
     "Executor",
     "ExecutorBackend",
+    "Given",
     "Graph",
     "Handle",
+    "Host",
     "InlineExecutor",
     "Kept",
     "Level",
@@ -77,6 +94,7 @@ __all__ = [
     "Parcel",
     "Payload",
     "PluginError",
+    "Progress",
     "Project",
     "Ref",
     "Resources",
@@ -92,10 +110,15 @@ __all__ = [
     "TaskTimeout",
     "Ticket",
     "WorkerLost",
+    "about",
     "advisory",
     "emulated",
     "end",
+    "ended",
     "hookimpl",
+    "loads",
+    "logged",
+    "memory_bytes",
     "read",
     "run_call",
     "unsupported",

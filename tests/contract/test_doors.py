@@ -17,11 +17,12 @@ USERS = {
 BACKENDS = {
     "API_VERSION", "Attempt", "Backend", "Began", "Call", "Capability", "Child", "Codec",
     "CompilerBackend", "Completion", "EncodeError", "Ended", "EnvironmentConfig", "Executor",
-    "ExecutorBackend", "Graph", "Handle", "InlineExecutor", "Kept", "Level", "Logged",
-    "Message", "NATIVE", "NodeEvent", "Observation", "Outcome", "PROTOCOL_VERSION", "Parcel",
-    "Payload", "PluginError", "Project", "Ref", "Resources", "RunEvent", "RunInfo", "Sender",
-    "Session", "Status", "Submission", "Summary", "TaskOptions", "TaskSpec", "TaskTimeout",
-    "Ticket", "UNSET", "WorkerLost", "advisory", "emulated", "end", "hookimpl", "read",
+    "ExecutorBackend", "Given", "Graph", "Handle", "Host", "InlineExecutor", "Kept", "Level",
+    "Logged", "Message", "NATIVE", "NodeEvent", "Observation", "Outcome", "PROTOCOL_VERSION",
+    "Parcel", "Payload", "PluginError", "Progress", "Project", "Ref", "Resources", "RunEvent",
+    "RunInfo", "Sender", "Session", "Status", "Submission", "Summary", "TaskOptions",
+    "TaskSpec", "TaskTimeout", "Ticket", "UNSET", "WorkerLost", "about", "advisory",
+    "emulated", "end", "ended", "hookimpl", "loads", "logged", "memory_bytes", "read",
     "run_call", "unsupported", "variables",
 }  # fmt: skip
 TESTS = {"BackendSuite", "Place", "Recording", "ThreadsBackend", "asks", "installed"}

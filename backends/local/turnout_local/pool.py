@@ -131,7 +131,7 @@ class PoolExecutor(spi.Executor):
         elif wanted is not None:
             need = Need(1.0 if wanted.cpu is None else wanted.cpu, wanted.gpu or 0.0)
         parcel = self._sender.parcel(call, announced=announced)
-        return Entry(spi.Ticket(), parcel, need, attempt=call.attempt)
+        return Entry(spi.Ticket(), parcel, need, spi.Progress(call))
 
     def _grow(self, waiting: int) -> None:
         """Start processes for the calls that wait, as far as there may be more."""
@@ -142,8 +142,7 @@ class PoolExecutor(spi.Executor):
 
     def _spawn(self) -> Worker:
         if self._setup is None:
-            project = self._session.project
-            self._setup = self._sender.setup(self._session.info, project.main, project.source)
+            self._setup = self._sender.setup(self._session.info, self._session.project)
         child = spi.Child(self._setup, self._folder)
         worker = Worker(child)
         self._workers.append(worker)
@@ -236,7 +235,7 @@ class PoolExecutor(spi.Executor):
     def _pause(self, now: float, until: float | None) -> float | None:
         """How long nothing needs to be done unless something is heard."""
         entries = [worker.entry for worker in self._workers if worker.entry is not None]
-        times = [until, *(entry.deadline for entry in entries)]
+        times = [until, *(entry.progress.deadline for entry in entries)]
         ends = [time for time in times if time is not None]
         return max(0.0, min(ends) - now) if ends else None
 
@@ -273,17 +272,15 @@ class PoolExecutor(spi.Executor):
         return closed
 
     def _began(self, entry: Entry, told: spi.Began) -> None:
-        if entry.since is None and self.on_start is not None:
+        if entry.progress.since is None and self.on_start is not None:
             self.on_start(entry.ticket)
-        entry.attempt = told.number
-        entry.since = told.since
-        entry.failed += told.failed
+        entry.progress.began(told)
 
     def _finished(self, worker: Worker, told: spi.Ended) -> None:
         entry = worker.entry
         assert entry is not None
         self._release_slots(worker)
-        deadline = entry.deadline
+        deadline = entry.progress.deadline
         if deadline is not None and told.at > deadline:
             self._ended.append(entry.timed_out(told.at))
             return
@@ -320,8 +317,8 @@ class PoolExecutor(spi.Executor):
             worker
             for worker in self._workers
             if worker.entry is not None
-            and worker.entry.deadline is not None
-            and now >= worker.entry.deadline
+            and worker.entry.progress.deadline is not None
+            and now >= worker.entry.progress.deadline
         ]
         for worker in late:
             assert worker.entry is not None

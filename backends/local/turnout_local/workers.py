@@ -16,55 +16,30 @@ class Entry:
         ticket: its ticket.
         parcel: what is sent.
         need: the slots it asks for.
+        progress: how far it has come.
         grant: the slots it has.
-        failed: attempts of this call that failed so far.
-        attempt: number of the attempt under way.
-        since: when that began, on the monotonic clock; ``None`` before the worker has told.
     """
 
     ticket: spi.Ticket
     parcel: spi.Parcel
     need: Need
+    progress: spi.Progress
     grant: Grant | None = None
-    failed: tuple[spi.Attempt, ...] = ()
-    attempt: int = 1
-    since: float | None = None
-
-    @property
-    def call(self) -> spi.Call:
-        return self.parcel.call
-
-    @property
-    def deadline(self) -> float | None:
-        """When the attempt has taken too long; ``None`` while that cannot be said."""
-        timeout = self.call.options.timeout
-        if timeout is None or self.since is None:
-            return None
-        return self.since + timeout
 
     def timed_out(self, now: float) -> spi.Completion:
         """Its end, when an attempt took longer than it may."""
-        assert self.since is not None
-        timeout = self.call.options.timeout
-        error = spi.TaskTimeout(
-            f"node {self.call.id!r}: attempt {self.attempt} took longer than its timeout of "
-            f"{timeout:g} s"
-        )
-        seconds = now - self.since
-        last = spi.Attempt(self.attempt, error, seconds, False)
-        summary = spi.Summary(seconds=seconds, attempts=(*self.failed, last))
-        return spi.Completion(self.ticket, spi.Status.TIMED_OUT, None, summary, error)
+        return self.progress.timed_out(self.ticket, now)
 
     def lost(self, reason: str) -> spi.Completion:
         """Its end, when the worker went away."""
-        error = spi.WorkerLost(f"node {self.call.id!r}: its worker process {reason}")
-        summary = spi.Summary(attempts=self.failed)
+        error = spi.WorkerLost(f"node {self.progress.call.id!r}: its worker process {reason}")
+        summary = spi.Summary(attempts=self.progress.failed)
         return spi.Completion(self.ticket, spi.Status.LOST, None, summary, error)
 
     def failed_with(self, error: BaseException) -> spi.Completion:
         """Its end, when it could not be tried."""
-        last = spi.Attempt(self.attempt, error, 0.0, False)
-        summary = spi.Summary(attempts=(*self.failed, last))
+        last = spi.Attempt(self.progress.attempt, error, 0.0, False)
+        summary = spi.Summary(attempts=(*self.progress.failed, last))
         return spi.Completion(self.ticket, spi.Status.FAILED, None, summary, error)
 
     def cancelled(self) -> spi.Completion:

@@ -102,6 +102,9 @@ class Executor(abc.ABC):
     any order. The engine releases the handles of calls that are done; that of a call that ended
     otherwise is the executor's to forget."""
 
+    url: str | None = None
+    """Where a person can look at what runs here; known once the executor is open."""
+
     on_start: Callable[[Ticket], None] | None = None
     """Set by the engine when somebody watches: to be called from `wait_any` when a call begins.
     An executor that cannot tell leaves it alone."""

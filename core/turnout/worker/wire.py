@@ -5,7 +5,7 @@ words, the others are values, each a pickle and the buffers it leaves out.
 
 To the worker:
 
-``("setup", run, argv, main, modules, source, wraps, level)``  once, first
+``("setup", run, argv, main, modules, root, source, wraps, level)``  once, first
 ``("set", variables)``                          environment variables, for good
 ``("task", number, by_value, file)``            spec and options, and the task if it goes by value
 ``("call", id, number, ...)``                   one call, with the values of its leaves
@@ -26,11 +26,11 @@ import pickle
 import sys
 import time
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from turnout.backend.call import UNSET, Attempt, Call, RunInfo, Status, Summary
+from turnout.backend.base import Project
+from turnout.backend.call import UNSET, Attempt, Call, Handle, RunInfo, Status, Summary
 from turnout.errors import EncodeError
 from turnout.graph import Cache, TaskKey, TaskOptions
 from turnout.graph.binding import leaves as leaves_of
@@ -74,8 +74,9 @@ class Sender:
         self._held: list[tuple[Any, Any]] = []
         self._inline: weakref.WeakValueDictionary[int, Payload] = weakref.WeakValueDictionary()
 
-    def setup(self, info: RunInfo, main: tuple[str, Path] | None, source: Path) -> Message:
+    def setup(self, info: RunInfo, project: Project) -> Message:
         """The first message to a worker, with the modules it is going to need."""
+        main = project.main
         modules: dict[str, str | None] = {}
         for task in list(self._tasks.values()):
             name = module_name(task.fn.__module__)
@@ -83,15 +84,24 @@ class Sender:
                 modules[name] = _file_of(task.fn.__module__)
         script = None if main is None else (main[0], os.fspath(main[1]))
         argv = list(sys.argv)
-        said = ("setup", info, argv, script, modules, os.fspath(source), wraps_calls(), _level())
+        root, source = os.fspath(project.root), os.fspath(project.source)
+        said = ("setup", info, argv, script, modules, root, source, wraps_calls(), _level())
         return [pickle.dumps(said, protocol=5)]
 
-    def parcel(self, call: Call, *, announced: bool) -> Parcel:
+    def parcel(
+        self,
+        call: Call,
+        *,
+        announced: bool,
+        beside: Callable[[Handle], int | None] = lambda _: None,
+    ) -> Parcel:
         """A call, made ready.
 
         Args:
-            call: the call; its handles are `Payload` objects.
+            call: the call.
             announced: whether the worker is to tell of the first attempt.
+            beside: gives the place of a value that reaches the worker by another way than the
+                message; ``None`` for a `Payload` that goes with the message.
 
         Raises:
             EncodeError: a value or the task cannot be sent; the message names it.
@@ -104,12 +114,17 @@ class Sender:
             if is_scalar(value):
                 leaves.append((value,))
                 continue
-            payload = value if isinstance(value, Payload) else self._payload(value)
+            handle = value if isinstance(value, Handle) else self._payload(value)
             try:
-                buffers = payload.buffers
+                place = beside(handle)
+                if place is not None:
+                    leaves.append((place, None))
+                    continue
+                assert isinstance(handle, Payload), f"{handle!r} has no place"
+                buffers = handle.buffers
             except Exception as error:
-                raise _unsendable(call, position, payload, error) from error
-            leaves.append((len(message), len(buffers), payload.digest))
+                raise _unsendable(call, position, handle, error) from error
+            leaves.append((len(message), len(buffers), handle.digest))
             message.extend(buffers)
         said = (
             "call", call.id, number, call.version, call.names, call.shapes, tuple(leaves),
@@ -178,10 +193,11 @@ def _file_of(module: str) -> str | None:
     return os.path.abspath(file) if isinstance(file, str) else None
 
 
-def _unsendable(call: Call, position: int, payload: Payload, error: Exception) -> EncodeError:
+def _unsendable(call: Call, position: int, handle: Handle, error: Exception) -> EncodeError:
     parameter = parameter_of(call, position)
+    what = describe(handle.value()) if isinstance(handle, Payload) else "an earlier result"
     return EncodeError(
-        f"node {call.id!r}, parameter {parameter!r}: {describe(payload.value())} cannot be sent to "
+        f"node {call.id!r}, parameter {parameter!r}: {what} cannot be sent to "
         f"another process: {type(error).__name__}: {error}; make it inside the task instead"
     )
 
@@ -259,6 +275,12 @@ class Logged(NamedTuple):
 def logged(attributes: dict[str, Any]) -> Message:
     """The message that a task has logged something."""
     return [whole(("log", attributes))]
+
+
+def about(message: Sequence[Bytes]) -> tuple[str, int]:
+    """The node that a call's message is about, and the number of the call's first attempt."""
+    said = pickle.loads(message[0])
+    return said[1], said[8]
 
 
 def ready() -> Message:

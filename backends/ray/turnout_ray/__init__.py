@@ -1,0 +1,106 @@
+"""The Ray environment: tasks of a Ray cluster, started for the run or joined."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from turnout import spi
+from turnout_ray.options import problems_of
+
+
+@dataclass
+class RayConfig(spi.EnvironmentConfig):
+    """Settings of ``execution_environment=ray``.
+
+    Attributes:
+        address: the cluster to join: ``auto``, ``host:port`` or ``ray://host:port``; unset starts
+            an instance on this machine for the run, unless the variable ``RAY_ADDRESS`` names one.
+        namespace: Ray namespace of the run; unset is one of its own.
+        num_cpus: cores of an instance that is started; unset is what the machine has.
+        num_gpus: devices of an instance that is started; unset is what the machine has.
+        object_store_memory: bytes of an instance's object store, or text such as ``"2Gi"``.
+        dashboard: whether an instance that is started serves Ray's dashboard.
+        runtime_env: Ray's ``runtime_env`` for all tasks: ``pip``, ``conda``, ``env_vars`` and so
+            on. The project itself is added where a cluster is joined.
+        scheduling_strategy: where tasks go, ``DEFAULT`` or ``SPREAD``.
+        placement_group: bundles of resources to be reserved for the run, such as
+            ``{bundles: [{CPU: 2}, {CPU: 2}], strategy: SPREAD}``.
+        max_retries: how often Ray runs a task again whose worker or node went away.
+    """
+
+    backend: str = "ray"
+    address: str | None = None
+    namespace: str | None = None
+    num_cpus: int | None = None
+    num_gpus: int | None = None
+    object_store_memory: str | None = None
+    dashboard: bool = False
+    runtime_env: dict[str, Any] = field(default_factory=dict)
+    scheduling_strategy: str = "DEFAULT"
+    placement_group: dict[str, Any] = field(default_factory=dict)
+    max_retries: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where = "execution_environment"
+        if self.scheduling_strategy not in ("DEFAULT", "SPREAD"):
+            raise ValueError(
+                f"{where}.scheduling_strategy is DEFAULT or SPREAD, "
+                f"not {self.scheduling_strategy!r}"
+            )
+        for name in ("num_cpus", "num_gpus", "max_retries"):
+            amount = getattr(self, name)
+            if amount is not None and amount < 0:
+                raise ValueError(f"{where}.{name} must not be negative, not {amount}")
+        unknown = set(self.placement_group) - {"bundles", "strategy"}
+        if unknown or (self.placement_group and not self.placement_group.get("bundles")):
+            raise ValueError(
+                f"{where}.placement_group takes bundles and strategy, "
+                "as in {bundles: [{CPU: 2}], strategy: PACK}"
+            )
+        if self.object_store_memory is not None:
+            spi.memory_bytes(self.object_store_memory)
+
+
+class RayBackend(spi.ExecutorBackend):
+    """What ``execution_environment=ray`` stands for."""
+
+    name = "ray"
+    summary = "tasks of a Ray cluster, started for the run or joined"
+    schema = RayConfig
+    capabilities: ClassVar = {
+        "timeout": spi.NATIVE,
+        "resources": spi.NATIVE,
+        "options": spi.NATIVE,
+        "image": spi.emulated("runtime_env.image_uri; the nodes of the cluster need podman"),
+        "interruptible": spi.advisory("which machines are taken away is the cluster's business"),
+    }
+
+    def capability(self, name: str, config: Any = None) -> spi.Capability:
+        if name == "image" and config is not None and config.address is None:
+            return spi.advisory("an instance on this machine runs tasks with its own Python")
+        return super().capability(name, config)
+
+    def check(self, config: Any) -> Sequence[str]:
+        # Importing it takes half a second; a folder of that name is no package with an origin.
+        found = importlib.util.find_spec("ray")
+        if found is None or found.origin is None:
+            return ["Ray is not installed; pip install 'turnout[ray]'"]
+        return ()
+
+    def refuse(self, config: Any, node: str, options: Any) -> Sequence[str]:
+        return problems_of(config, node, options)
+
+    def open(self, session: spi.Session) -> spi.Executor:
+        from turnout_ray.executor import RayExecutor
+
+        return RayExecutor(session)
+
+
+@spi.hookimpl
+def turnout_backends() -> Sequence[spi.Backend]:
+    """The Ray backend."""
+    return [RayBackend()]

@@ -1,0 +1,128 @@
+"""The Ray instance this process is connected to: started, joined, or the user's own.
+
+Runs of one process that overlap share it; the last to leave stops what was started here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ray
+
+from turnout import spi
+
+_lock = threading.Lock()
+_users = 0
+_ours = False
+
+# What no task imports, and what changes while a run goes on.
+_STAYS_HERE = (
+    ".git", ".turnout", ".venv", "venv", "outputs", "multirun", "__pycache__", "*.pyc",
+    ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", "node_modules",
+)  # fmt: skip
+
+
+def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None:
+    """Be connected to the instance the settings name, until `leave`.
+
+    Raises:
+        PluginError: it cannot be reached, or is another one than the process is connected to.
+    """
+    global _users, _ours
+    with _lock:
+        if ray.is_initialized():
+            if config.address not in (None, "auto") and not _is_at(config.address):
+                raise spi.PluginError(
+                    f"this process is connected to the Ray cluster at {_address()}, and "
+                    f"execution_environment.address is {config.address}; call ray.shutdown() first"
+                )
+        else:
+            _connect(config, project)
+            _ours = True
+            found = url()
+            if found:
+                log(f"Ray dashboard: {found}")
+        _users += 1
+
+
+def leave() -> None:
+    """A run has ended; the last one ends what `enter` began."""
+    global _users, _ours
+    with _lock:
+        _users -= 1
+        if _users == 0 and _ours:
+            _ours = False
+            ray.shutdown()
+
+
+def url() -> str | None:
+    """Where Ray's dashboard is, if there is one."""
+    if ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+        return None  # the address is known inside the cluster only
+    found = ray._private.worker.get_dashboard_url()  # type: ignore[no-untyped-call]
+    return f"http://{found}" if found else None
+
+
+def joins(config: Any) -> bool:
+    """Whether the settings name a cluster, so that nothing is started."""
+    return config.address not in (None, "local") or "RAY_ADDRESS" in os.environ
+
+
+def _connect(config: Any, project: spi.Project) -> None:
+    common: dict[str, Any] = {"namespace": config.namespace, "logging_level": "WARNING"}
+    environment = dict(config.runtime_env)
+    if joins(config):
+        common["address"] = config.address
+        environment = _with_project(environment, project)
+    else:
+        common |= {
+            "address": "local",
+            "num_cpus": config.num_cpus,
+            "num_gpus": config.num_gpus,
+            "include_dashboard": config.dashboard,
+        }
+        if config.object_store_memory is not None:
+            common["object_store_memory"] = spi.memory_bytes(config.object_store_memory)
+    try:
+        ray.init(runtime_env=environment or None, **common)
+    except Exception as error:
+        if ray.is_initialized():
+            ray.shutdown()
+        raise spi.PluginError(_reason(config, error)) from error
+
+
+def _with_project(environment: Mapping[str, Any], project: spi.Project) -> dict[str, Any]:
+    """The environment with the user's files, unless it says itself where they come from."""
+    if "working_dir" in environment:
+        return dict(environment)
+    excluded = [*_STAYS_HERE, *project.exclude, *environment.get("excludes", ())]
+    return {**environment, "working_dir": os.fspath(project.root), "excludes": excluded}
+
+
+def _reason(config: Any, error: Exception) -> str:
+    text = str(error).strip()
+    where = config.address or os.environ.get("RAY_ADDRESS")
+    if "Version mismatch" in text:
+        return (
+            f"the Ray cluster at {where} and this process do not fit together: {text}\n"
+            f"install the cluster's versions here, or these ones there"
+        )
+    if "exceeds" in text and ("package" in text.lower() or "size" in text.lower()):
+        return (
+            f"the project is too large to be sent to the cluster: {text}\n"
+            "name what no task imports in [tool.turnout] exclude, or in .rayignore"
+        )
+    if where:
+        return f"the Ray cluster at {where} cannot be joined: {type(error).__name__}: {text}"
+    return f"Ray does not start on this machine: {type(error).__name__}: {text}"
+
+
+def _address() -> str:
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def _is_at(address: str) -> bool:
+    return address.removeprefix("ray://").partition(":")[0] in _address() or address == "local"

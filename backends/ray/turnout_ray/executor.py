@@ -1,0 +1,369 @@
+"""Calls as tasks of a Ray cluster, sent ahead on references of results to come."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+import ray
+from ray.exceptions import RayError
+
+from turnout import spi
+from turnout_ray import cluster, remote
+from turnout_ray.failures import judge
+from turnout_ray.options import remote_options
+from turnout_ray.reporter import Mailbox
+from turnout_ray.ticket import RayTicket
+from turnout_ray.values import Box, RayHandle, Reply, Whole, unpack
+
+_WINDOW: Final = 256
+"""How many calls are waited for at once: asking Ray takes time for each."""
+_FEW: Final = 64
+_MOMENT: Final = 0.002
+_BATCH: Final = 0.02
+"""How long to gather ends after the first, with few calls out and with many, in seconds."""
+_PATIENCE: Final = 0.2
+"""After how long without an end the calls under way are asked to speak."""
+_INSIDE: Final = 16 * 1024
+"""Up to how many bytes a value of the driver goes inside each call, instead of the store."""
+_FETCHED: Final = 1 << 20
+"""Up to how many bytes a list is fetched and its items sent inside their calls."""
+_PAUSE: Final = 0.1
+
+_SMALL: Final = frozenset({bool, int, float, complex, None, type(None)})
+
+
+class RayExecutor(spi.Executor):
+    """Sends calls to Ray.
+
+    Args:
+        session: the run.
+    """
+
+    accepts_pending = True
+
+    def __init__(self, session: spi.Session) -> None:
+        self._session = session
+        self._config = session.config
+        cluster.enter(session.config, session.project, session.log)
+        self.url = cluster.url()
+        self._sender = spi.Sender(session.tasks)
+        self._together = ray.remote(remote.execute)
+        self._apart = ray.remote(remote.execute_apart)
+        self._split = ray.remote(remote.split)
+        self._setup = self._sender.setup(session.info, session.project)[0]
+        self._kinds: dict[int, tuple[Any, Any, dict[str, Any]]] = {}
+        self._stored: dict[spi.Payload, RayHandle | None] = {}
+        self._open: dict[Any, RayTicket] = {}
+        self._named: dict[tuple[str, int], RayTicket] = {}
+        self._timed: set[RayTicket] = set()
+        self._ended: list[spi.Completion] = []
+        self._name = f"turnout-{session.info.run_id}-{id(self):x}"
+        self._mailbox: Any = None
+        self._mail: Any = None
+        self._group: Any = None
+        self._closed = False
+        if session.config.placement_group:
+            self._reserve()
+
+    # -- what the engine asks ------------------------------------------------------------------
+
+    def submit(self, calls: Sequence[spi.Call]) -> Sequence[spi.Ticket]:
+        announced = self.on_start is not None
+        ready = []
+        for call in calls:
+            beside: list[RayHandle] = []
+            parcel = self._sender.parcel(
+                call,
+                announced=announced or call.options.timeout is not None,
+                beside=partial(self._place, beside),
+            )
+            ready.append((parcel, beside))
+        return [self._send(parcel, beside) for parcel, beside in ready]
+
+    def _send(self, parcel: spi.Parcel, beside: Sequence[RayHandle]) -> RayTicket:
+        call = parcel.call
+        kind = self._kinds.get(parcel.number)
+        if kind is None:
+            kind = self._kinds[parcel.number] = self._kind(parcel)
+        function, intro, options = kind
+        message: Any = parcel.message
+        message = message[0] if len(message) == 1 else [bytes(part) for part in message]
+        # What `options(...).remote(...)` comes to, without a new class for each call.
+        refs = function._remote(
+            args=(intro, message, *[handle.ref for handle in beside]),
+            kwargs={},
+            name=call.id,
+            **options,
+        )
+        value, reply = refs if isinstance(refs, list) else (refs, refs)
+        needs = [handle.maker for handle in beside if handle.maker is not None]
+        handle = RayHandle(value)
+        ticket = RayTicket(spi.Progress(call), handle, reply, needs)
+        handle.maker = ticket
+        self._open[reply] = ticket
+        self._named[call.id, call.attempt] = ticket
+        if call.options.timeout is not None:
+            self._timed.add(ticket)
+            self._listen()
+        return ticket
+
+    def wait_any(self, timeout: float | None = None) -> Sequence[spi.Completion]:
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._ended:
+                ended, self._ended = self._ended, []
+                return ended
+            if not self._open:
+                return ()
+            now = time.monotonic()
+            if until is not None and now >= until:
+                return ()
+            self._take_in(self._pause(now, until))
+            self._watch_deadlines()
+
+    def cancel(self, tickets: Sequence[spi.Ticket]) -> None:
+        for ticket in tickets:
+            assert isinstance(ticket, RayTicket)
+            if ticket.reply in self._open:
+                self._stop(ticket)
+                self._end(ticket, spi.Completion(ticket, spi.Status.CANCELLED))
+
+    def fetch(self, handle: spi.Handle) -> Any:
+        assert isinstance(handle, RayHandle)
+        if handle.result is not None:
+            return handle.result.value()
+        given = ray.get(handle.ref)
+        return given.copied() if isinstance(given, Box) else Whole(given).value()
+
+    def put(self, value: Any) -> spi.Handle:
+        return self._put(Box(value))
+
+    def _put(self, box: Box) -> RayHandle:
+        return RayHandle(ray.put(box))
+
+    def split(self, handle: spi.Handle, length: int) -> Sequence[spi.Handle] | None:
+        assert isinstance(handle, RayHandle)
+        if length == 0 or handle.size is None or handle.size <= _FETCHED:
+            return None  # it is here, or soon fetched
+        split: Any = self._split.options(num_returns=length, num_cpus=0, name="split")
+        refs = split.remote(handle.ref)
+        return [RayHandle(ref) for ref in (refs if length > 1 else [refs])]
+
+    def release(self, handles: Sequence[spi.Handle]) -> None:
+        for handle in handles:
+            assert isinstance(handle, RayHandle)
+            handle.ref = handle.result = None
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            for ticket in list(self._open.values()):
+                self._stop(ticket)
+            if self._mailbox is not None:
+                for _, messages in ray.get(self._mailbox.rest.remote(), timeout=5.0):
+                    self._hear(None, messages)
+                ray.kill(self._mailbox)
+            if self._group is not None:
+                ray.util.remove_placement_group(self._group)
+        except RayError:
+            self._session.log("the Ray cluster went away before the run could take its leave")
+        finally:
+            for held in (self._open, self._named, self._stored, self._kinds):
+                held.clear()
+            self._mail = self._mailbox = None
+            cluster.leave()
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def _kind(self, parcel: spi.Parcel) -> tuple[Any, Any, dict[str, Any]]:
+        """How calls of a task with these options are sent."""
+        call = parcel.call
+        timeout = call.options.timeout
+        pause = _PAUSE if timeout is None else min(_PAUSE, timeout / 20)
+        task = [bytes(part) for part in self._sender.intro(parcel.number)]
+        intro: Any = pickle.dumps((bytes(self._setup), task, self._name, pause), protocol=5)
+        if len(intro) > _INSIDE:
+            intro = ray.put(intro)
+        options = remote_options(self._config, call.options)
+        if self._group is not None and "scheduling_strategy" not in options:
+            from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+            options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(self._group)
+        if self._is_small(call):
+            return self._together, intro, options
+        return self._apart, intro, {**options, "num_returns": 2}
+
+    def _is_small(self, call: spi.Call) -> bool:
+        """Whether a result surely is so small that it may come to the driver with the reply."""
+        task = self._session.tasks.get(call.task.key)
+        return task is not None and (task.dynamic or task.returns in _SMALL)
+
+    def _place(self, beside: list[RayHandle], handle: spi.Handle) -> int | None:
+        """The place of an argument beside the message; ``None`` if it goes inside."""
+        if not isinstance(handle, RayHandle):
+            assert isinstance(handle, spi.Payload)
+            stored = self._store(handle)
+            if stored is None:
+                return None
+            handle = stored
+        beside.append(handle)
+        return len(beside) - 1
+
+    def _store(self, payload: spi.Payload) -> RayHandle | None:
+        """Put a large value of the driver into the store, once."""
+        if payload not in self._stored:
+            large = sum(memoryview(part).nbytes for part in payload.buffers) > _INSIDE
+            box = Box(buffers=payload.buffers, digest=payload.digest)
+            self._stored[payload] = self._put(box) if large else None
+        return self._stored[payload]
+
+    def _reserve(self) -> None:
+        wanted = self._config.placement_group
+        self._group = ray.util.placement_group(
+            [dict(bundle) for bundle in wanted["bundles"]],
+            strategy=wanted.get("strategy", "PACK"),
+        )
+        if not self._group.wait(timeout_seconds=30):
+            self._session.log("the placement group is not ready yet; the cluster may be too small")
+
+    # -- what happens --------------------------------------------------------------------------
+
+    def _pause(self, now: float, until: float | None) -> float | None:
+        times = [until, *(ticket.deadline for ticket in self._timed)]
+        ends = [time for time in times if time is not None]
+        return max(0.0, min(ends) - now) if ends else None
+
+    def _take_in(self, pause: float | None) -> None:
+        """Wait for an end or a message, and take in what there is."""
+        waited = list(islice(self._open, _WINDOW))
+        if self._mail is not None:
+            waited.append(self._mail)
+        patience = _PATIENCE if pause is None else min(_PATIENCE, pause)
+        ready, rest = ray.wait(waited, num_returns=1, timeout=patience)
+        if not ready:
+            if len(self._open) > _WINDOW:
+                ready, _ = ray.wait(list(self._open), num_returns=len(self._open), timeout=0)
+            if self._mailbox is None and patience == _PATIENCE:
+                self._listen()
+        elif rest:
+            few = len(waited) <= _FEW
+            more, _ = ray.wait(rest, num_returns=len(rest), timeout=_MOMENT if few else _BATCH)
+            ready += more
+        if self._mail is not None and self._mail in ready:
+            ready.remove(self._mail)
+            self._collect()
+        if ready:
+            self._finish(ready)
+
+    def _finish(self, ready: list[Any]) -> None:
+        tickets = [self._open[ref] for ref in ready]
+        try:
+            replies = ray.get(ready)
+        except RayError:
+            for ticket in tickets:
+                self._finish_one(ticket)
+            return
+        for ticket, reply in zip(tickets, replies, strict=True):
+            self._replied(ticket, reply)
+
+    def _finish_one(self, ticket: RayTicket) -> None:
+        try:
+            reply = ray.get(ticket.reply)
+        except RayError as error:
+            status, reply, reason = judge(ticket, error)
+            if reply is None:
+                self._end(ticket, spi.Completion(ticket, status, None, None, reason))
+                return
+        self._replied(ticket, reply)
+
+    def _replied(self, ticket: RayTicket, reply: Reply) -> None:
+        """Take the worker's last word."""
+        said, last, size = unpack(reply)
+        self._hear(ticket, said)
+        told = spi.read(last)
+        assert isinstance(told, spi.Ended)
+        progress = ticket.progress
+        if progress.deadline is not None and told.at > progress.deadline:
+            self._end(ticket, progress.timed_out(ticket, told.at))
+            return
+        handle = ticket.value
+        handle.size = size
+        if ticket.reply is handle.ref:
+            handle.result = told.result
+        done = told.status is spi.Status.DONE
+        end = spi.Completion(
+            ticket, told.status, handle if done else None, told.summary, told.error
+        )
+        self._end(ticket, end)
+
+    def _end(self, ticket: RayTicket, end: spi.Completion) -> None:
+        """A call has ended, and nothing more is heard of it."""
+        del self._open[ticket.reply]
+        del self._named[ticket.key]
+        self._timed.discard(ticket)
+        ticket.bad = end.status is not spi.Status.DONE
+        ticket.value.maker = ticket if ticket.bad else None
+        ticket.needs = ()
+        self._ended.append(end)
+
+    def _stop(self, ticket: RayTicket) -> None:
+        # Asking politely ends no task that sleeps, or computes outside of Python.
+        with contextlib.suppress(RayError, ValueError):
+            ray.cancel(ticket.reply, force=True)
+
+    def _watch_deadlines(self) -> None:
+        now = time.monotonic()
+        for ticket in [one for one in self._timed if one.deadline and now >= one.deadline]:
+            self._stop(ticket)
+            since = ticket.progress.since
+            assert since is not None
+            assert ticket.deadline is not None
+            seconds = now - ticket.deadline + (ticket.call.options.timeout or 0.0)
+            self._end(ticket, ticket.progress.timed_out(ticket, since + seconds))
+
+    # -- what workers say on the way -----------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Open the mailbox that workers look for when a call takes longer."""
+        if self._mailbox is None:
+            here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+                ray.get_runtime_context().get_node_id(), soft=True
+            )
+            self._mailbox = (
+                ray.remote(Mailbox)
+                .options(name=self._name, num_cpus=0, max_restarts=-1, scheduling_strategy=here)
+                .remote()
+            )
+            self._mail = self._mailbox.take.remote()
+
+    def _collect(self) -> None:
+        try:
+            post = ray.get(self._mail)
+        except RayError:  # its node went away with what was in it; it is made again elsewhere
+            post = []
+        self._mail = self._mailbox.take.remote()
+        for key, messages in post:
+            self._hear(self._named.get(key), messages)
+
+    def _hear(self, ticket: RayTicket | None, messages: Iterable[Sequence[bytes]]) -> None:
+        for message in messages:
+            told = spi.read(message)
+            if isinstance(told, spi.Logged):
+                told.handle()
+            elif isinstance(told, spi.Began) and ticket is not None:
+                self._began(ticket, told)
+
+    def _began(self, ticket: RayTicket, told: spi.Began) -> None:
+        if ticket.progress.since is None and self.on_start is not None:
+            self.on_start(ticket)
+        ticket.progress.began(told)
+        if ticket in self._timed:
+            ticket.deadline = time.monotonic() + (ticket.call.options.timeout or 0.0)

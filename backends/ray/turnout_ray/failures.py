@@ -1,0 +1,85 @@
+"""What an error of Ray's says of a call: whether it failed, its input did, or its worker."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import ray
+from ray.exceptions import (
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayError,
+    RayTaskError,
+    RuntimeEnvSetupError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
+
+from turnout import spi
+from turnout_ray.ticket import RayTicket
+from turnout_ray.values import CallFailed, Reply
+
+
+class Verdict(NamedTuple):
+    """How a call ended, by what Ray raised.
+
+    Attributes:
+        status: how.
+        reply: the worker's last word, where it had one.
+        error: the exception otherwise.
+    """
+
+    status: spi.Status
+    reply: Reply | None = None
+    error: BaseException | None = None
+
+
+def judge(ticket: RayTicket, error: RayError) -> Verdict:
+    """What became of a call whose reply could not be had."""
+    call = ticket.call
+    cause = cause_of(error)
+    if isinstance(cause, CallFailed):
+        if cause.call == (call.id, call.attempt):
+            return Verdict(spi.Status.FAILED, cause.reply)
+        return Verdict(spi.Status.UPSTREAM_FAILED)
+    if any(_came_to_nothing(need) for need in ticket.needs):
+        return Verdict(spi.Status.UPSTREAM_FAILED)
+    if isinstance(cause, (ObjectLostError, TaskCancelledError)):
+        # An input is gone that Ray could not make again, or somebody else cancelled the task.
+        return Verdict(spi.Status.LOST, error=cause)
+    node = f"node {call.id!r}"
+    if isinstance(cause, OutOfMemoryError):
+        told = f"{node}: Ray ended its worker, because the machine ran out of memory: {cause}"
+    elif isinstance(cause, (WorkerCrashedError, NodeDiedError)):
+        told = f"{node}: its Ray worker went away, and so did those that tried again: {cause}"
+    elif isinstance(cause, RuntimeEnvSetupError):
+        told = f"{node}: Ray cannot make the runtime_env of its workers: {cause}"
+    elif isinstance(cause, ModuleNotFoundError) and (cause.name or "").startswith("turnout"):
+        told = f"{node}: the cluster's Python has no {cause.name}; install turnout there"
+    else:
+        told = f"{node}: Ray could not run it: {type(cause).__name__}: {cause}"
+    return Verdict(spi.Status.FAILED, error=spi.WorkerLost(told))
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What a task raised, out of the wrappings that Ray puts around it."""
+    while isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
+        if error.cause is error:
+            break
+        error = error.cause
+    return error
+
+
+def _came_to_nothing(need: RayTicket) -> bool:
+    """Whether an input will never come; its own end may not have been told yet."""
+    if need.bad or need.reply is None:
+        return need.bad
+    ready, _ = ray.wait([need.reply], timeout=0)
+    if not ready:
+        return False
+    try:
+        ray.get(need.reply)
+    except RayError:
+        return True
+    return False

@@ -1,0 +1,133 @@
+"""What a worker tells while a call runs: that it has begun, and what its task logs.
+
+A short call's words go with its reply. Those of a call that takes longer are posted to the
+driver's mailbox, an actor, as soon as it has one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from turnout import spi
+
+
+class Mailbox:
+    """Where workers leave messages for the driver; an actor with an event loop."""
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._post: list[tuple[tuple[str, int], list[spi.Message]]] = []
+        self._some = asyncio.Event()
+
+    async def post(self, key: tuple[str, int], messages: list[spi.Message]) -> None:
+        """Leave messages of a call."""
+        self._post.append((key, messages))
+        self._some.set()
+
+    async def rest(self) -> list[tuple[tuple[str, int], list[spi.Message]]]:
+        """Take all there are."""
+        post, self._post = self._post, []
+        return post
+
+    async def take(self) -> list[tuple[tuple[str, int], list[spi.Message]]]:
+        """Wait for messages, and take all there are."""
+        await self._some.wait()
+        self._some.clear()
+        post, self._post = self._post, []
+        return post
+
+
+class Address(NamedTuple):
+    """Where a run's calls leave their messages.
+
+    Attributes:
+        mailbox: the name of the actor, which the driver makes when it has to wait.
+        pause: seconds after which a call that goes on is told of.
+    """
+
+    mailbox: str
+    pause: float
+
+
+class Reporter:
+    """The voice of this worker process, which runs one call at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._said: list[spi.Message] = []
+        self._posted: list[Any] = []
+        self._busy = threading.Event()
+        self._calls = 0
+        self._address = Address("", 0.0)
+        self._message: Sequence[Any] = ()
+        self._actors: dict[str, Any] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def call(self, address: Address, message: Sequence[Any]) -> Iterator[None]:
+        """The time in which a call runs."""
+        self._address = address
+        self._message = message
+        self._calls += 1
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._watch, name="turnout-reporter", daemon=True
+            )
+            self._thread.start()
+        self._busy.set()
+        try:
+            yield
+        finally:
+            self._busy.clear()
+
+    def say(self, message: spi.Message) -> None:
+        """Tell the driver something of the call that runs."""
+        with self._lock:
+            self._said.append(message)
+
+    def log(self, attributes: dict[str, Any]) -> None:
+        """Tell what has been logged here."""
+        self.say(spi.logged(attributes))
+
+    def rest(self) -> list[spi.Message]:
+        """What has not been posted, once what has been posted is there."""
+        with self._lock:
+            said, self._said = self._said, []
+            posted, self._posted = self._posted, []
+        if posted:
+            import ray
+
+            # The driver may be gone, and its mailbox with it.
+            ray.wait(posted, num_returns=len(posted), timeout=5.0)
+        return said
+
+    def _watch(self) -> None:
+        while True:
+            self._busy.wait()
+            number = self._calls
+            time.sleep(self._address.pause)
+            if self._said and self._busy.is_set() and self._calls == number:
+                self._flush()
+
+    def _flush(self) -> None:
+        import ray
+
+        name = self._address.mailbox
+        try:
+            actor = self._actors.get(name)
+            if actor is None:
+                actor = self._actors[name] = ray.get_actor(name)
+        except (ValueError, ray.exceptions.RayError):
+            return  # the driver does not wait yet
+        with self._lock:
+            said, self._said = self._said, []
+            if said:
+                self._posted.append(actor.post.remote(spi.about(self._message), said))
+
+
+reporter = Reporter()

@@ -1,0 +1,179 @@
+"""The user's tasks in a process that is not the driver: what a call needs to run there.
+
+A process that a backend has started, or borrowed from an engine, makes one `Host` per run and
+gives it what `turnout.worker.wire` describes. How the messages come and go is the backend's.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from turnout.backend.call import Attempt, Call, RunInfo, Status, Summary
+from turnout.errors import EncodeError, TurnoutError
+from turnout.graph.refs import resolve
+from turnout.worker import wire
+from turnout.worker.frames import Bytes
+from turnout.worker.modules import Modules, importing
+from turnout.worker.payload import loads
+from turnout.worker.run import Outcome, run_call
+from turnout.worker.wrapping import no_wrappers
+
+
+class Given(Protocol):
+    """A value that reaches the worker by another way than the call's message."""
+
+    @property
+    def digest(self) -> str:
+        """The value's digest, if it has been taken."""
+        ...
+
+    def value(self) -> Any:
+        """The value."""
+        ...
+
+
+class Host:
+    """Runs the calls of one run in this process.
+
+    Args:
+        setup: the first message, as `turnout.worker.wire.Sender.setup` makes it.
+        log: takes what is logged here, as far as the driver hears it.
+        root: where the project's files are here, if not where the driver has them.
+    """
+
+    def __init__(
+        self, setup: Sequence[Bytes], log: Callable[[dict[str, Any]], None], root: str | None = None
+    ) -> None:
+        _, info, argv, script, modules, theirs, source, wraps, level = pickle.loads(setup[0])
+        self._info: RunInfo = info
+        self._tasks: dict[int, tuple[Any, Any, Any]] = {}
+
+        self._moved = (theirs, root) if root is not None else None
+        folders = [self._here(source)]
+        if script is not None:
+            script = script[0], self._here(script[1])
+            folders.append(os.path.dirname(script[1]))
+        self._modules = Modules(
+            script, {name: file and self._here(file) for name, file in modules.items()}
+        )
+        sys.argv[:] = argv
+        sys.path += [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
+        if not wraps:
+            no_wrappers()
+        if level is not None:
+            # Before the user's modules: what they set up for logging is the driver's business.
+            from turnout.worker.logs import forward_logging
+
+            forward_logging(level, log)
+        for name in modules:
+            self._modules.load(name)
+
+    def _here(self, file: str) -> str:
+        """Where a file of the driver's is in this process."""
+        if self._moved is not None:
+            theirs, root = self._moved
+            if file == theirs or file.startswith(theirs + os.sep):
+                return root + file[len(theirs) :]
+        return file
+
+    def learn(self, message: Sequence[Bytes]) -> None:
+        """Find the task a number stands for; what goes wrong is told by its first call."""
+        _, number, by_value, file = pickle.loads(message[0])
+        spec, options = pickle.loads(message[1])
+        module = spec.ref.partition(":")[0]
+        task: Any
+        try:
+            with importing():
+                if by_value:
+                    task = loads(message[2], message[3:])
+                else:
+                    self._modules.files.setdefault(module, file and self._here(file))
+                    self._modules.load(module)
+                    self._modules.complain(module)
+                    task = resolve(spec.ref)
+        except TurnoutError as error:
+            task = error
+        except BaseException as error:
+            task = TurnoutError(
+                f"task {spec.name!r}: a worker process cannot import {spec.ref!r}: "
+                f"{type(error).__name__}: {error}"
+            )
+            task.__cause__ = error
+        self._tasks[number] = (spec, options, task)
+
+    def run(
+        self,
+        message: Sequence[Bytes],
+        say: Callable[[wire.Message], None],
+        given: Sequence[Given] = (),
+    ) -> tuple[Call, Outcome]:
+        """Run a call to its end.
+
+        Args:
+            message: the call's message.
+            say: takes what is to be told before the end.
+            given: the values that came beside the message.
+        """
+        _, node, number, version, names, shapes, leaves, unproven, attempt, announced = (
+            pickle.loads(message[0])
+        )
+        spec, options, task = self._tasks[number]
+        call = Call(
+            node, self._info, spec, options, version, names, shapes, leaves, unproven, attempt
+        )
+        told = 0
+
+        def begins(number: int, failed: Sequence[Attempt]) -> None:
+            nonlocal told
+            if announced or failed:
+                say(wire.began(number, failed[told:]))
+                told = len(failed)
+
+        try:
+            if isinstance(task, BaseException):
+                return call, refused(call, task)
+            values, digests = _values(call, leaves, message, given)
+            return call, run_call(call, values, task, digests, begins)
+        except BaseException as error:  # an exit or interrupt is the task's own doing here
+            return call, refused(call, error)
+
+
+def refused(call: Call, error: BaseException) -> Outcome:
+    """What became of a call that could not be tried."""
+    attempts = (Attempt(call.attempt, error, 0.0, False),)
+    return Outcome(Status.FAILED, None, error, Summary(attempts=attempts))
+
+
+def _values(
+    call: Call, leaves: Sequence[Any], message: Sequence[Bytes], given: Sequence[Given]
+) -> tuple[list[Any], list[str]]:
+    values: list[Any] = []
+    digests: list[str] = []
+    for position, leaf in enumerate(leaves):
+        if len(leaf) == 1:
+            values.append(leaf[0])
+            digests.append("")
+            continue
+        try:
+            with importing():
+                if len(leaf) == 2:
+                    source = given[leaf[0]]
+                    value, digest = source.value(), source.digest
+                else:
+                    start, count, digest = leaf
+                    value = loads(message[start], message[start + 1 : start + count])
+        except TurnoutError:
+            raise
+        except Exception as error:
+            parameter = wire.parameter_of(call, position)
+            raise EncodeError(
+                f"node {call.id!r}, parameter {parameter!r}: the value cannot be rebuilt in a "
+                f"worker process: {type(error).__name__}: {error}"
+            ) from error
+        values.append(value)
+        digests.append(digest)
+    return values, digests
