@@ -14,6 +14,7 @@ from typing import Any
 
 from turnout.backend.call import UNSET
 from turnout.engine import Job, State
+from turnout.engine.jobs import DONE
 from turnout.storage.environment import GitQuery, installed_versions, start_git
 from turnout.storage.records import NodeRow, Records, RunRecord
 
@@ -97,44 +98,45 @@ def row_of(run_id: str, job: Job, store: str = "", keep: bool = False) -> NodeRo
         store: where its result is, if not beside the records.
         keep: whether a result that needs no file goes into the record.
     """
-    summary = job.summary
-    spec = job.step.spec
-    done = job.state is State.DONE
+    step = job.step
+    task = "" if step.spec is None else step.spec.name
+    done = job.state is DONE
+    status = "succeeded" if done else _STATUS[job.state]
     error = None if job.error is None else f"{type(job.error).__name__}: {job.error}"
+    summary = job.summary
     if summary is None:
-        return NodeRow(
-            run_id, job.step.id, "" if spec is None else spec.name,
-            "succeeded" if done else _STATUS[job.state], len(job.attempts), error=error,
-        )  # fmt: skip
-    seconds = summary.seconds
-    if len(job.attempts) > len(summary.attempts):
+        return NodeRow(run_id, step.id, task, status, len(job.attempts), error=error)
+    seconds, started, small, attempts, cached, key, digest, _, kept, _, metrics = summary
+    if len(job.attempts) > len(attempts):
         # The node was submitted more than once; the summary is of the last time.
-        before = job.attempts[: len(job.attempts) - len(summary.attempts)]
+        before = job.attempts[: len(job.attempts) - len(attempts)]
         seconds += sum(attempt.seconds for attempt in before)
     codec = payload = artifact = None
     if done:
-        if summary.kept is not None:
-            codec, payload, artifact = summary.kept
+        if cached == "hit":
+            status = "cached"
+        if kept is not None:
+            codec, payload, artifact = kept
             if artifact is not None and store:
                 artifact = f"{store}#{artifact}"
-        elif keep and summary.small is not UNSET:
-            codec, payload = _plain(summary.small)
+        elif keep and small is not UNSET:
+            codec, payload = _plain(small)
     return NodeRow(
         run_id,
-        job.step.id,
-        "" if spec is None else spec.name,
-        ("cached" if summary.cached == "hit" else "succeeded") if done else _STATUS[job.state],
+        step.id,
+        task,
+        status,
         len(job.attempts) + done,
-        summary.cached,
-        summary.key,
-        summary.started,
+        cached,
+        key,
+        started,
         seconds,
         error,
-        summary.digest,
+        digest,
         codec,
         payload,
         artifact,
-        dict(summary.metrics) if summary.metrics else None,
+        dict(metrics) if metrics else None,
     )
 
 

@@ -63,7 +63,9 @@ def bind(
                     if relation is Relation.REFUSED:
                         _refuse(task, name, wanted, produced, value)
                     unproven = (*unproven, name)
-            binding: Binding = ("output", value._turnout_node, *value._turnout_path)
+            binding: Binding = ("output", value._turnout_node)
+            if value._turnout_path:
+                binding += value._turnout_path
         elif kind in _SCALARS and (wanted is kind or wanted is None):
             binding = ("const", value)
         else:

@@ -26,7 +26,7 @@ def location() -> str:
     Where none is the user's, because the workflow is itself part of an installed package, it
     is that of the innermost frame outside turnout.
     """
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(2)  # who asks is never the user
     while frame is not None:
         filename = frame.f_code.co_filename
         told = _told.get(filename)
