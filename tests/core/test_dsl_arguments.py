@@ -146,7 +146,7 @@ def test_large_constants_are_neither_copied_nor_pickled_in_this_process() -> Non
         def __deepcopy__(self, memo: Any) -> Any:
             raise AssertionError("copied")
 
-    big, frame = Unpicklable(), pd.DataFrame({"a": [1]})
+    big, frame = Unpicklable(), pd.DataFrame({"a": range(5000)})
 
     @workflow
     def flow() -> Any:

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
@@ -218,3 +221,98 @@ def test_lists_of_unequal_length_are_told_when_they_are_known() -> None:
     assert problems(flow, {"xs": [1, 2]}) == [
         "map 'add-2': lists of unequal length: x has 2, y has 3"
     ]
+
+
+@dataclass
+class Settings:
+    sizes: list[int]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    size: int
+    names: tuple[str, ...] = ("a",)
+
+
+@task
+def appended(item: int, held: Any) -> str:
+    before = repr(held)
+    if isinstance(held, (np.ndarray, pd.DataFrame)):
+        held += 1
+    elif isinstance(held, set):
+        held.add(item)
+    elif isinstance(held, dict):
+        held["inner"].append(item)
+    else:
+        (held.sizes if isinstance(held, Settings) else held[-1]).append(item)
+    return before
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        [[1]],
+        ([1], [2]),
+        {"inner": [1]},
+        {1, 2},
+        Settings([1]),
+        np.zeros(3),
+        pd.DataFrame({"a": [1, 2]}),
+    ],
+    ids=repr,
+)
+def test_each_item_and_each_node_has_its_own_copy_of_a_constant(constant: Any) -> None:
+    @workflow
+    def flow() -> Any:
+        return [
+            *[appended(item, constant) for item in (1, 2)],
+            map_task(partial(appended, held=constant))(item=[1, 2, 3]),
+        ]
+
+    before = repr(constant)
+    one, two, items = turnout.run(flow).outputs
+    assert [one, two, *items] == [before] * 5
+    assert repr(constant) == before
+
+
+def test_each_attempt_has_its_own_copy_of_a_constant() -> None:
+    @task(retries=2)
+    def growing(held: list[int]) -> int:
+        held.append(1)
+        if turnout.current().attempt < 3:
+            raise ValueError
+        return len(held)
+
+    @workflow
+    def flow() -> int:
+        return growing([0])
+
+    assert turnout.run(flow).outputs == 2
+
+
+@pytest.mark.parametrize("constant", [(1, "a", None), Frozen(1), "text", b"bytes", len, object()])
+def test_what_nobody_can_change_and_what_is_opaque_is_not_copied(constant: Any) -> None:
+    @task
+    def itself(held: Any) -> bool:
+        return held is constant
+
+    @workflow
+    def flow() -> bool:
+        return itself(constant)
+
+    steps = plan(flow).program.steps
+    assert steps[0].args[0][1][0] == "inline"
+
+
+def test_large_constants_are_not_copied() -> None:
+    large = np.zeros(2000)
+
+    @task
+    def shared(held: Any) -> bool:
+        return held is large
+
+    @workflow
+    def flow() -> bool:
+        return shared(large)
+
+    assert turnout.run(flow).outputs is True

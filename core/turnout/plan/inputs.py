@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,7 +14,7 @@ from turnout.graph.binding import path_text, select
 from turnout.plan.steps import Tree
 from turnout.types import convert
 from turnout.types.config_values import explain
-from turnout.types.foreign import is_config
+from turnout.types.foreign import is_config, is_named_tuple, table_size
 
 _PLAIN: Final = frozenset({bool, int, float, str, type(None)})
 _SMALL: Final = 1000
@@ -167,15 +168,26 @@ def _missing_keys(value: Any) -> list[str]:
 
 
 def owned(value: Any) -> Tree:
-    """A leaf for a value of an input: a task gets its own copy of what is, or is like, a config.
+    """A leaf for an input or a constant: a task gets its own copy of what is, or is like, a config.
 
-    >>> owned(3), owned({"lr": 0.1}), owned([0.0] * 2000)[0]
-    (('inline', 3), ('own', {'lr': 0.1}), 'inline')
+    What nobody can change is not copied, and neither is what is large.
+
+    >>> owned(3), owned({"lr": 0.1}), owned((1, "a")), owned([0.0] * 2000)[0]
+    (('inline', 3), ('own', {'lr': 0.1}), ('inline', (1, 'a')), 'inline')
     """
-    if type(value) in _PLAIN:
+    if type(value) in _PLAIN or _is_frozen(value):
         return ("inline", value)
     small = is_config(type(value)) or (kind_of(value) != "scalar" and _count(value, _SMALL) > 0)
     return ("own" if small else "inline", value)
+
+
+def _is_frozen(value: Any) -> bool:
+    kind = type(value)
+    if kind is tuple or is_named_tuple(kind):
+        return all(type(item) in _PLAIN or _is_frozen(item) for item in value)
+    if dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return all(_is_frozen(getattr(value, name)) for name in record_fields(value))
+    return kind_of(value) == "scalar" or kind is frozenset
 
 
 def _count(value: Any, left: int) -> int:
@@ -183,10 +195,12 @@ def _count(value: Any, left: int) -> int:
     kind = kind_of(value)
     if kind == "scalar":
         return left - 1
-    if kind == "opaque" or left <= 0:
+    if left <= 0:
         return 0
     if kind == "record":
         items: Any = [getattr(value, name) for name in record_fields(value)]
+    elif kind == "opaque" and type(value) not in (set, frozenset):
+        return max(0, left - (table_size(value) or left))
     elif len(value) > left:
         return 0
     else:

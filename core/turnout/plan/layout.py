@@ -339,8 +339,7 @@ class _Frame:
         if tag == "const":
             return ("inline", binding[1])
         if tag == "value":
-            value = self.graph.values[binding[1]].object
-            return owned(value) if kind_of(value) == "config" else ("inline", value)
+            return owned(self.graph.values[binding[1]].object)
         if tag == "input":
             return self.inputs.tree(binding[1:])[0]
         return map_leaves(binding, self.tree)

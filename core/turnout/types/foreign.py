@@ -17,6 +17,7 @@ _NUMPY: Final = {
     "str_": str,
     "bytes_": bytes,
 }
+_TABLES: Final = ("ndarray", "DataFrame", "Series")
 _KIN: dict[type, type] = {}
 
 
@@ -83,3 +84,19 @@ def is_pydantic(cls: Any) -> bool:
 def is_named_tuple(cls: Any) -> bool:
     """Whether a class was made by `typing.NamedTuple` or `collections.namedtuple`."""
     return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
+def table_size(value: Any) -> int | None:
+    """How many items an array of NumPy's or a table of pandas' has; ``None`` for all else.
+
+    >>> table_size([1, 2]) is None
+    True
+    """
+    kind = type(value)
+    if kind.__name__ not in _TABLES or kind is not _table(kind):
+        return None
+    return int(value.size)
+
+
+def _table(kind: type) -> type | None:
+    return getattr(sys.modules.get(kind.__module__.partition(".")[0]), kind.__name__, None)
