@@ -172,6 +172,21 @@ def test_records_of_a_newer_turnout_are_refused_unharmed(records: Records) -> No
         records.begin(RunRecord("s", "a"))
 
 
+def test_records_of_an_older_turnout_are_read_and_added_to(records: Records) -> None:
+    records.begin(RunRecord("old", "a", started=1.0))
+    records.close()
+    with sqlite3.connect(records.path) as connection:
+        connection.execute("DROP TABLE texts")
+        connection.execute("UPDATE runs SET graph = 'g', versions = '{\"turnout\": \"0\"}'")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    records.begin(RunRecord("new", "a", started=2.0, graph="h", versions={"turnout": "1"}))
+    assert [(run.id, run.graph, run.versions) for run in records.runs()] == [
+        ("new", "h", {"turnout": "1"}),
+        ("old", "g", {"turnout": "0"}),
+    ]
+
+
 def test_what_is_no_database_is_named(records: Records) -> None:
     Path(records.path).parent.mkdir()
     Path(records.path).write_bytes(b"not a database, but long enough to be looked at" * 50)

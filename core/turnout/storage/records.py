@@ -26,7 +26,7 @@ __all__ = [
     "RunRecord",
 ]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 INLINE_BYTES: Final = 1 << 20
 """Larger kept values are files beside the database."""
 
@@ -137,6 +137,7 @@ _SELDOM: Final = ("cached", "key", "error", "digest", "codec", "artifact", "metr
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS runs ({_RUN_COLUMNS}) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS texts (run_id TEXT PRIMARY KEY, versions TEXT, graph TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (run_id TEXT, rows TEXT);
 CREATE INDEX IF NOT EXISTS batches_by_run ON batches (run_id);
 CREATE TABLE IF NOT EXISTS payloads (run_id TEXT, node TEXT, payload BLOB);
@@ -156,6 +157,15 @@ _dumps: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 # Rows hold plain values only, so looking for circles, a third of the work, is left out.
 _dumps_rows: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _RUN_INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(RunRecord._fields))})"
+# What is long stands apart: the row of a run is written twice.
+_LONG_FIELDS: Final = ("versions", "graph")
+_TEXT_INSERT: Final = "INSERT INTO texts VALUES (?, ?, ?)"
+_RUN_SELECT: Final = "SELECT {} FROM runs LEFT JOIN texts ON texts.run_id = runs.id".format(
+    ", ".join(
+        f"COALESCE(runs.{name}, texts.{name})" if name in _LONG_FIELDS else f'runs."{name}"'
+        for name in RunRecord._fields
+    )
+)
 
 
 class Records:
@@ -188,12 +198,15 @@ class Records:
         Raises:
             ConfigError: the database is of a newer turnout, or is none.
         """
-        row = [
-            _dumps(value) if name in _JSON_FIELDS and value is not None else value
+        row = {
+            name: _dumps(value) if name in _JSON_FIELDS and value is not None else value
             for name, value in zip(RunRecord._fields, run, strict=True)
-        ]
+        }
+        texts = [row[name] for name in _LONG_FIELDS]
+        row |= dict.fromkeys(_LONG_FIELDS)
         with self._transaction() as connection:
-            connection.execute(_RUN_INSERT, row)
+            connection.execute(_RUN_INSERT, [*row.values()])
+            connection.execute(_TEXT_INSERT, [run.id, *texts])
 
     def nodes(self, run_id: str, rows: Iterable[NodeRow]) -> None:
         """Record nodes in one transaction; a later row of a node replaces the one before."""
@@ -341,7 +354,7 @@ class Records:
                 connection.close()
 
     def _select(self, clause: str, values: Iterable[Any] = ()) -> list[RunRecord]:
-        return [_record(row) for row in self._query(f"SELECT * FROM runs {clause}", values)]
+        return [_record(row) for row in self._query(f"{_RUN_SELECT} {clause}", values)]
 
     def _query(self, query: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -387,7 +400,7 @@ def _connect(path: str) -> sqlite3.Connection:
         # runs, but never a result: those are files of their own. Waiting for the disk three
         # times, 20 ms on a common one, would be paid by every run.
         connection.execute("PRAGMA synchronous = OFF")
-        if not version:
+        if version < SCHEMA_VERSION:
             _create(connection)
     except sqlite3.DatabaseError as error:
         connection.close()
