@@ -37,6 +37,11 @@ _PAUSE: Final = 0.1
 
 _SMALL: Final = frozenset({bool, int, float, complex, None, type(None)})
 
+# Made once: Ray sends a function to its workers when it first meets it in a job.
+_together: Final[Any] = ray.remote(remote.execute)
+_apart: Final[Any] = ray.remote(remote.execute_apart)
+_split: Final[Any] = ray.remote(remote.split)
+
 
 class RayExecutor(spi.Executor):
     """Sends calls to Ray.
@@ -53,9 +58,6 @@ class RayExecutor(spi.Executor):
         cluster.enter(session.config, session.project, session.log)
         self.url = cluster.url()
         self._sender = spi.Sender(session.tasks)
-        self._together = ray.remote(remote.execute)
-        self._apart = ray.remote(remote.execute_apart)
-        self._split = ray.remote(remote.split)
         self._setup = self._sender.setup(session.info, session.project)[0]
         self._kinds: dict[int, tuple[Any, Any, dict[str, Any]]] = {}
         self._stored: dict[spi.Payload, RayHandle | None] = {}
@@ -128,8 +130,7 @@ class RayExecutor(spi.Executor):
             self._watch_deadlines()
 
     def cancel(self, tickets: Sequence[spi.Ticket]) -> None:
-        for ticket in tickets:
-            assert isinstance(ticket, RayTicket)
+        for ticket in _last_first(tickets):
             if ticket.reply in self._open:
                 self._stop(ticket)
                 self._end(ticket, spi.Completion(ticket, spi.Status.CANCELLED))
@@ -151,8 +152,7 @@ class RayExecutor(spi.Executor):
         assert isinstance(handle, RayHandle)
         if length == 0 or handle.size is None or handle.size <= _FETCHED:
             return None  # it is here, or soon fetched
-        split: Any = self._split.options(num_returns=length, num_cpus=0, name="split")
-        refs = split.remote(handle.ref)
+        refs = _split.options(num_returns=length, num_cpus=0, name="split").remote(handle.ref)
         return [RayHandle(ref) for ref in (refs if length > 1 else [refs])]
 
     def release(self, handles: Sequence[spi.Handle]) -> None:
@@ -165,7 +165,7 @@ class RayExecutor(spi.Executor):
             return
         self._closed = True
         try:
-            for ticket in list(self._open.values()):
+            for ticket in _last_first(self._open.values()):
                 self._stop(ticket)
             if self._mailbox is not None:
                 for _, messages in ray.get(self._mailbox.rest.remote(), timeout=5.0):
@@ -198,8 +198,8 @@ class RayExecutor(spi.Executor):
 
             options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(self._group)
         if self._is_small(call):
-            return self._together, intro, options
-        return self._apart, intro, {**options, "num_returns": 2}
+            return _together, intro, options
+        return _apart, intro, {**options, "num_returns": 2}
 
     def _is_small(self, call: spi.Call) -> bool:
         """Whether a result surely is so small that it may come to the driver with the reply."""
@@ -367,3 +367,13 @@ class RayExecutor(spi.Executor):
         ticket.progress.began(told)
         if ticket in self._timed:
             ticket.deadline = time.monotonic() + (ticket.call.options.timeout or 0.0)
+
+
+def _last_first(tickets: Iterable[spi.Ticket]) -> list[RayTicket]:
+    """The order to cancel calls in: consumers before what they wait for.
+
+    Ray ends the driver, with "Tried to complete task that was not pending", if it is asked to
+    cancel a task in the moment in which the task's input comes, or comes to nothing.
+    """
+    ours = [ticket for ticket in tickets if isinstance(ticket, RayTicket)]
+    return sorted(ours, key=lambda ticket: -ticket.number)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from turnout import spi
 from turnout_ray.values import RayHandle
+
+_numbers = count()
 
 
 class RayTicket(spi.Ticket):
@@ -21,9 +24,10 @@ class RayTicket(spi.Ticket):
     Attributes:
         deadline: when the attempt under way has taken too long, on this process's clock.
         bad: whether the result will never come.
+        number: counts the tickets of this process; consumers come after what they wait for.
     """
 
-    __slots__ = ("bad", "deadline", "needs", "progress", "reply", "value")
+    __slots__ = ("bad", "deadline", "needs", "number", "progress", "reply", "value")
 
     def __init__(
         self, progress: spi.Progress, value: RayHandle, reply: Any, needs: Sequence[RayTicket]
@@ -35,6 +39,7 @@ class RayTicket(spi.Ticket):
         self.needs = needs
         self.deadline: float | None = None
         self.bad = False
+        self.number = next(_numbers)
 
     @property
     def call(self) -> spi.Call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -128,7 +129,10 @@ class Executor(abc.ABC):
 
     @abc.abstractmethod
     def cancel(self, tickets: Sequence[Ticket]) -> None:
-        """End what these tickets run; each still completes, as done or as cancelled."""
+        """End what these tickets run; each still completes, as done or as cancelled.
+
+        What was sent ahead comes in one batch with what it waits for, in any order.
+        """
 
     @abc.abstractmethod
     def fetch(self, handle: Handle) -> Any:
@@ -216,6 +220,8 @@ class Backend(abc.ABC):
         schema: the dataclass of its settings, derived from `EnvironmentConfig`.
         is_default: whether it is the environment when the config names none.
         capabilities: what differs from the defaults of its kind.
+        runs_at_once: how many jobs of a sweep run side by side in one process, where the sweep
+            does not say; with 1 they always run one after another.
     """
 
     name: ClassVar[str]
@@ -223,6 +229,7 @@ class Backend(abc.ABC):
     schema: ClassVar[type[EnvironmentConfig]] = EnvironmentConfig
     is_default: ClassVar[bool] = False
     capabilities: ClassVar[Mapping[str, Capability]] = {}
+    runs_at_once: ClassVar[int] = 1
 
     @abc.abstractmethod
     def capability(self, name: str, config: Any = None) -> Capability:
@@ -235,6 +242,21 @@ class Backend(abc.ABC):
     def refuse(self, config: Any, node: str, options: Any) -> Sequence[str]:
         """Problems with one node's options, such as more devices than there are."""
         return ()
+
+    def shared(
+        self, config: Any, project: Project, log: Callable[[str], None]
+    ) -> AbstractContextManager[Any]:
+        """What runs with these settings share, kept alive inside the block.
+
+        A sweep enters it before its first run and leaves it after its last, so that nothing is
+        stopped and started again in between; a run by itself does not ask for it. Runs open their
+        own executors inside the block as always. When jobs of one sweep differ in settings the
+        backend's schema adds, the block is left and entered again between them.
+
+        Raises:
+            PluginError: it cannot be started; the job that needs it fails.
+        """
+        return nullcontext()
 
 
 class ExecutorBackend(Backend):

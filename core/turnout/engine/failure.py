@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from turnout.backend.base import Executor
@@ -74,15 +75,13 @@ def _let_go(engine: Engine, job: Job) -> None:
 def abandon(engine: Engine, frame: Frame) -> None:
     """Nothing more of a failed map or dynamic task is started; what runs is cancelled."""
     frame.waiting.clear()
-    for job in frame.jobs:
-        skip(engine, job)
+    _skip_all(engine, frame.jobs)
     growth.drop_parts(frame)
 
 
 def skip_consumers(engine: Engine, job: Job) -> None:
     """What needs a job that has failed will not run."""
-    for consumer in job.consumers:
-        skip(engine, consumer)
+    _skip_all(engine, job.consumers)
 
 
 def skip(engine: Engine, job: Job) -> None:
@@ -90,11 +89,16 @@ def skip(engine: Engine, job: Job) -> None:
 
     One that was sent ahead, or is under way in a map that has failed, is cancelled.
     """
-    todo = [job]
+    _skip_all(engine, [job])
+
+
+def _skip_all(engine: Engine, jobs: Iterable[Job]) -> None:
+    todo = [*jobs][::-1]
+    withdrawn: list[Job] = []
     while todo:
         job = todo.pop()
         if job.state is State.RUNNING:
-            _withdraw(engine, job)
+            _withdraw(engine, job, withdrawn)
         elif job.state is State.WAITING:
             job.state = State.SKIPPED
             if job in engine.ready:
@@ -114,27 +118,36 @@ def skip(engine: Engine, job: Job) -> None:
             owner = engine.left(job.frame)
             if owner is not None:
                 engine.finish(owner)
+    _cancel_jobs(withdrawn)
 
 
-def _withdraw(engine: Engine, job: Job) -> None:
+def _withdraw(engine: Engine, job: Job, withdrawn: list[Job]) -> None:
     job.state = State.SKIPPED if job.missing else State.CANCELLED
     if job.ticket is not None and engine.running.pop(job.ticket, None) is not None:
         assert job.executor is not None
         engine.outstanding[job.executor] -= 1
-        _cancel(job.executor, [job.ticket])
+        withdrawn.append(job)
+
+
+def _cancel_jobs(jobs: Iterable[Job]) -> None:
+    """Cancel jobs that are under way, all those of an executor at once."""
+    tickets: dict[Executor, list[Ticket]] = {}
+    for job in jobs:
+        assert job.executor is not None
+        assert job.ticket is not None
+        tickets.setdefault(job.executor, []).append(job.ticket)
+    for executor, theirs in tickets.items():
+        _cancel(executor, theirs)
 
 
 def cancel_all(engine: Engine) -> None:
     """End everything that is under way."""
     engine.ready.clear()
-    by_executor: dict[Executor, list[Ticket]] = {}
-    for ticket, job in engine.running.items():
-        assert job.executor is not None
-        by_executor.setdefault(job.executor, []).append(ticket)
+    jobs = [*engine.running.values()]
     engine.running.clear()
-    for executor, tickets in by_executor.items():
+    for executor in engine.outstanding:
         engine.outstanding[executor] = 0
-        _cancel(executor, tickets)
+    _cancel_jobs(jobs)
     for job in engine.jobs:
         if job.state is State.RUNNING:
             job.state = State.CANCELLED
