@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from turnout.backend.registry import choices
 from turnout.errors import ConfigError
 
 _MARKS: Final = ("pyproject.toml", ".git", ".turnout")
+_OURS: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _KEYS: Final = ("source", "exclude")
 
 
@@ -120,15 +122,13 @@ def import_file(path: Path) -> ModuleType:
 def _installed(path: Path) -> bool:
     """Whether a file belongs to an installed package, or to turnout, and to no project."""
     parts = path.parts
-    return (
-        "site-packages" in parts
-        or "dist-packages" in parts
-        or path.is_relative_to(Path(__file__).parents[1])
-    )
+    return "site-packages" in parts or "dist-packages" in parts or str(path).startswith(_OURS)
 
 
 def _marked(folder: Path) -> bool:
-    return any((folder / mark).exists() for mark in _MARKS)
+    # Every run asks; paths as text are looked up several times as fast.
+    place = os.fspath(folder)
+    return any(os.path.exists(os.path.join(place, mark)) for mark in _MARKS)
 
 
 def _table(file: Path) -> Mapping[str, Any]:

@@ -426,7 +426,7 @@ class Engine:
 
     def finish(self, job: Job) -> None:
         """A job has succeeded, and with the last of its frame the frame's owner."""
-        owner: Job | None = job
+        owner = self._finish(job)
         while owner is not None:
             owner = self._finish(owner)
 
@@ -446,7 +446,8 @@ class Engine:
                     self.ahead.late.append(consumer)
         if self.ahead is not None:
             self.ahead.finished(job)
-        self.values.drop_needs(job)
+        if job.step.needs:
+            self.values.drop_needs(job)
         if job.uses == 0:
             self.values.release(job)
         return None if job.frame is None else self.left(job.frame)

@@ -52,9 +52,12 @@ class InlineExecutor(Executor):
 
     def submit(self, calls: Sequence[Call]) -> Sequence[Ticket]:
         """Queue the calls."""
-        entries = [(Ticket(), call) for call in calls]
-        self._queue.extend(entries)
-        return [ticket for ticket, _ in entries]
+        tickets = []
+        for call in calls:
+            ticket = Ticket()
+            tickets.append(ticket)
+            self._queue.append((ticket, call))
+        return tickets
 
     def wait_any(self, timeout: float | None = None) -> Sequence[Completion]:
         """Run what is queued until a call fails or half a millisecond is over."""
