@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -23,7 +22,7 @@ from turnout.storage.records import NodeRow, Records
 
 def new_run_id() -> str:
     """An id that sorts by time and that two processes never share."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}"
 
 
 class Execution:
