@@ -6,6 +6,7 @@ No library is imported for it: a value's type names the module that it comes fro
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -33,9 +34,11 @@ def token(tokens: Tokens, value: Any, kind: type) -> str | None:  # noqa: PLR091
         return tokens.token(value.fn)
     own = getattr(kind, "__turnout_digest__", None)
     if own is not None:
+        tokens.inert = False
         return f"artifact({tokens.kind(kind)},{own(value)})"
     text = _by_codec(value)
     if text is not None:
+        tokens.inert = False
         return text
     if dataclasses.is_dataclass(kind):
         return _structure(tokens, value, kind)
@@ -44,6 +47,7 @@ def token(tokens: Tokens, value: Any, kind: type) -> str | None:  # noqa: PLR091
     if is_model(kind):
         state = (value.__dict__, value.__pydantic_extra__, value.__pydantic_private__)
         return f"model({tokens.kind(kind)},{tokens.items(state)})"
+    tokens.inert = False
     if callable(getattr(value, "__wrapped__", None)):
         return tokens.once(value, lambda: _wrapper(tokens, value, kind))
     if is_only_its_state(kind):
@@ -84,7 +88,11 @@ def _structure(tokens: Tokens, value: Any, kind: type) -> str | None:
         return None
     # What was set beside the fields may matter to methods as much as they do.
     state = {f.name: getattr(value, f.name, ...) for f in dataclasses.fields(value)}
-    state |= getattr(value, "__dict__", {})
+    state |= {
+        name: held
+        for name, held in getattr(value, "__dict__", {}).items()
+        if not isinstance(getattr(kind, name, None), functools.cached_property)
+    }
     return f"dataclass({tokens.kind(kind)},{tokens.token(state)})"
 
 

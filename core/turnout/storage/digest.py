@@ -21,7 +21,7 @@ from turnout.errors import EncodeError
 from turnout.graph.refs import ref_of
 from turnout.storage.checksum import blake2b, checksum
 
-__all__ = ["SCHEME", "Tokens", "digest", "digest_and_canonical", "is_canonical"]
+__all__ = ["SCHEME", "Tokens", "digest", "digest_and_canonical", "is_canonical", "was_changed"]
 
 SCHEME: Final = "d2"
 """Prefix of every digest; raised when the same value would get another one."""
@@ -64,6 +64,30 @@ def digest_and_canonical(value: Any) -> tuple[str, bool]:
     return _sealed(text), tokens.canonical
 
 
+def was_changed(value: Any, before: str) -> bool:
+    """Whether a value certainly has other content than when its digest was taken.
+
+    Of plain data, arrays, tables and records it is known. What else an object holds may change
+    when it is merely used, as what it remembers does.
+
+    >>> rows = [1, 2]
+    >>> before = digest(rows)
+    >>> rows.append(3)
+    >>> was_changed(rows, before)
+    True
+    """
+    if type(value) in _SCALAR or not before.startswith(SCHEME):
+        return False
+    tokens = Tokens()
+    try:
+        text = tokens.token(value)
+    except RecursionError:
+        return False
+    except EncodeError:
+        return True
+    return tokens.canonical and tokens.inert and _sealed(text) != before
+
+
 def _sealed(text: str) -> str:
     data = text.encode("utf-8", "surrogatepass")
     return SCHEME + blake2b(data, digest_size=16).hexdigest()
@@ -77,12 +101,14 @@ class Tokens:
 
     Attributes:
         canonical: false once something had to be pickled.
+        inert: false once an object counted by what it holds, which its use may change.
     """
 
-    __slots__ = ("_callable", "_kinds", "_made", "canonical")
+    __slots__ = ("_callable", "_kinds", "_made", "canonical", "inert")
 
     def __init__(self, function: Callable[[Any], str] | None = None) -> None:
         self.canonical = True
+        self.inert = True
         self._callable = function or _version_token
         self._kinds: dict[type, str] = {}
         self._made: dict[int, tuple[Any, str | None]] = {}

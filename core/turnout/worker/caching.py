@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from turnout.backend.call import Call
-from turnout.errors import EncodeError
+from turnout.errors import EncodeError, TypeMismatch
 from turnout.graph import Cache, TaskOptions
 from turnout.worker.arguments import arguments
 
 if TYPE_CHECKING:
     from turnout.dsl import Task
     from turnout.storage.cache import Hit, ResultCache
+
+_log = logging.getLogger(__name__)
 
 
 def mode_of(call: Call) -> str:
@@ -23,15 +26,16 @@ def mode_of(call: Call) -> str:
     return (cache.mode if isinstance(cache, Cache) else None) or call.run.cache
 
 
-def key_of(call: Call, values: Sequence[Any], task: Task[..., Any], digests: Sequence[str]) -> str:
-    """The cache key of a call: the task, its version, and the inputs it really received.
+def input_digests(
+    call: Call, values: Sequence[Any], task: Task[..., Any], digests: Sequence[str]
+) -> dict[str, str]:
+    """The digests of the inputs a call really received, by parameter; those that count.
 
     An object that is built from a config here counts as that config.
 
     Raises:
         EncodeError: an input has no digest; the message names it.
     """
-    from turnout.storage.cache import cache_key
     from turnout.storage.digest import digest
 
     ignored = ignored_inputs(call.options)
@@ -53,7 +57,42 @@ def key_of(call: Call, values: Sequence[Any], task: Task[..., Any], digests: Seq
         if parameter.default is inspect.Parameter.empty or name in inputs or name in ignored:
             continue
         inputs[name] = digest(parameter.default)
+    return inputs
+
+
+def key_of(call: Call, inputs: Mapping[str, str]) -> str:
+    """The cache key of a call: the task, its version, and the digests of its inputs."""
+    from turnout.storage.cache import cache_key
+
     return cache_key(identity(call), call.version, inputs)
+
+
+def still_holds(
+    call: Call, inputs: Mapping[str, str], values: Sequence[Any], task: Task[..., Any]
+) -> bool:
+    """Whether the inputs still have the content their digests tell, so that a result fits its key.
+
+    An input that was changed in place is told of in the log: by this task, or by one that took
+    the same value before it.
+    """
+    from turnout.storage.digest import was_changed
+
+    try:
+        kwargs = arguments(call, values, task, for_key=True)
+    except TypeMismatch:  # it fitted before
+        changed = list(call.unproven)
+    else:
+        counted = [name for name in inputs if name in kwargs]
+        changed = [name for name in counted if was_changed(kwargs[name], inputs[name])]
+    for name in changed:
+        _log.warning(
+            "node %r: the value of parameter %r was changed in place, by task %r or by one that "
+            "took the value before it, so the result is not cached; work on a copy of it there",
+            call.id,
+            name,
+            call.task.name,
+        )
+    return not changed
 
 
 def identity(call: Call) -> str:

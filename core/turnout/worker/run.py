@@ -7,7 +7,7 @@ so that a task behaves the same in this process, in a container and on a cluster
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from turnout.backend.call import UNSET, Attempt, Call, Kept, Status, Summary
@@ -28,6 +28,8 @@ _clock = time.perf_counter
 # Naming a member of an enum takes as long as a small call.
 _DONE: Final = Status.DONE
 _EPOCH = time.time() - _clock()
+
+_NO_INPUTS: Mapping[str, str] = {}
 
 Tell = Callable[[int, Sequence[Attempt]], None]
 
@@ -70,11 +72,13 @@ def run_call(
     """
     begin = _clock()
     key = ""
+    inputs = _NO_INPUTS
     attempts: list[Attempt] = []
     metrics: dict[str, float] = {}
     try:
         if call.version:
-            key = caching.key_of(call, values, task, digests)
+            inputs = caching.input_digests(call, values, task, digests)
+            key = caching.key_of(call, inputs)
             hit = caching.load(call, key)
             if hit is not None:
                 seconds = _clock() - begin
@@ -82,6 +86,8 @@ def run_call(
                 return Outcome(_DONE, hit.value, None, summary)
         value = _attempted(call, values, task, attempts, metrics, on_attempt)
         seconds = _clock() - begin
+        if key and not task.dynamic and not caching.still_holds(call, inputs, values, task):
+            key = ""
         small, digest, cached, kept = UNSET, "", "", None
         if type(value) in _SMALL and (type(value) is not str or len(value) < _SMALL_TEXT):
             small = value
