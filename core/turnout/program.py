@@ -13,6 +13,7 @@ from turnout.errors import ConfigError, RunFailed
 
 if TYPE_CHECKING:
     from turnout.config.composed import Composed
+    from turnout.observe.sweep import SweepViews
 
 
 def main(workflow: Workflow[..., Any], argv: Sequence[str] | None = None) -> None:
@@ -54,7 +55,7 @@ def run_program(
 
 
 class Program:
-    """One job of the program: plans and runs the workflow, and gives its objective.
+    """Plans and runs the workflow, once for each job, and gives the job's objective.
 
     Launchers that use other processes pickle it.
     """
@@ -63,43 +64,106 @@ class Program:
         self.workflow = workflow
         self.until = until
         self.pdb = pdb
+        self._views: SweepViews | None = None
 
     def __call__(self, composed: Composed) -> Any:
         """Run the job of this config; the summary goes to stderr, the result to stdout."""
-        from turnout.api.objective import objective
-        from turnout.observe.progress import progress_for
+        job = self.prepare(composed)
+        job.execute()
+        try:
+            return job.objective()
+        finally:
+            job.tell()
+
+    def prepare(self, composed: Composed, number: int | None = None) -> ProgramJob:
+        """Plan the job of this config; one with a number may run beside others."""
+        if number is None:
+            from turnout.observe.progress import progress_for
+
+            return ProgramJob(self, composed, progress_for(sys.stderr))
+        if self._views is None:
+            from turnout.observe.sweep import SweepViews
+
+            self._views = SweepViews(sys.stderr)
+        return ProgramJob(self, composed, self._views.view(number), self._views.mark(number))
+
+
+class ProgramJob:
+    """One run of the program; see `turnout.config.sweep.Prepared`."""
+
+    def __init__(self, program: Program, composed: Composed, view: Any, mark: str = "") -> None:
+        self._program = program
+        self._names = composed.turnout.objective
+        self._mark = mark
+        execution = prepare(
+            program.workflow, composed, until=program.until, observers=[view], log=self.log
+        )
+        view.where = os.path.relpath(execution.home)
+        self._execution = execution
+        self._run: Run[Any] = Run(execution.run_id, execution=execution)
+        self.project = execution.project
+        # Where a task's own environment is the workflow's too, the workflow's settings hold.
+        found = [*execution.plan.rules.environments.values(), execution.plan.environment]
+        self.environments = [
+            (environment.backend, environment.config)
+            for environment in {one.backend.name: one for one in found}.values()
+        ]
+
+    def log(self, line: str) -> None:
+        """Show a line to the user."""
+        print(self._marked(line), file=sys.stderr)
+
+    def execute(self) -> None:
+        """Run to the end; `objective` tells how it ended."""
+        try:
+            self._execution.execute()
+        except Exception as error:
+            self._execution.error = self._execution.error or error
+
+    def cancel(self) -> None:
+        """End the run."""
+        self._execution.cancel()
+
+    def tell(self) -> None:
+        """Write the result to stdout, if there is one."""
         from turnout.observe.result import result_text
 
-        progress = progress_for(sys.stderr)
-        execution = prepare(
-            self.workflow,
-            composed,
-            until=self.until,
-            observers=[progress],
-            log=lambda line: print(line, file=sys.stderr),
-        )
-        progress.where = os.path.relpath(execution.home)
-        run: Run[Any] = Run(execution.run_id, execution=execution)
-        execution.execute()
+        result = self._execution.result
+        if self._execution.error is not None or result is None or result.status != "succeeded":
+            return
+        text = result_text(self._run.outputs)
+        if text:
+            # Whoever reads a pipe gets what a sweep of jobs one after another writes.
+            print(self._marked(text) if sys.stdout.isatty() else text, flush=True)
+
+    def _marked(self, text: str) -> str:
+        return "\n".join(f"{self._mark}{line}".rstrip() for line in text.split("\n"))
+
+    def objective(self) -> Any:
+        """What a sweep optimises.
+
+        Raises:
+            RunFailed: the run failed; it carries the report that `show` shows.
+            RunCancelled: the run was cancelled.
+        """
+        from turnout.api.objective import objective
+
         try:
-            execution.raise_failure(run)
+            self._execution.raise_failure(self._run)
         except RunFailed as failure:
             from turnout.observe.failure import show_failure
 
             # Made here, where the graph is known; shown by `show`, after Hydra is done.
-            report = show_failure(failure, execution.plan.graph)
-            if self.pdb and failure.__cause__ is not None:
+            report = show_failure(failure, self._execution.plan.graph)
+            if self._program.pdb and failure.__cause__ is not None:
                 import pdb
 
                 print(report, file=sys.stderr)
-                report = ""
+                report = ""  # no job of a sweep runs beside others then, so it has no mark
                 pdb.post_mortem(failure.__cause__.__traceback__)
-            failure._report = report  # type: ignore[attr-defined]
+            failure._report = self._marked(report)  # type: ignore[attr-defined]
             raise
-        text = result_text(run.outputs)
-        if text:
-            print(text, flush=True)
-        return objective(run, composed.turnout.objective)
+        return objective(self._run, self._names)
 
 
 def show(error: BaseException) -> None:

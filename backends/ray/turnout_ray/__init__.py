@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -71,6 +72,7 @@ class RayBackend(spi.ExecutorBackend):
     name = "ray"
     summary = "tasks of a Ray cluster, started for the run or joined"
     schema = RayConfig
+    runs_at_once = 8
     capabilities: ClassVar = {
         "timeout": spi.NATIVE,
         "resources": spi.NATIVE,
@@ -93,6 +95,18 @@ class RayBackend(spi.ExecutorBackend):
 
     def refuse(self, config: Any, node: str, options: Any) -> Sequence[str]:
         return problems_of(config, node, options)
+
+    @contextmanager
+    def shared(
+        self, config: Any, project: spi.Project, log: Callable[[str], None]
+    ) -> Iterator[None]:
+        from turnout_ray import cluster
+
+        cluster.enter(config, project, log)
+        try:
+            yield
+        finally:
+            cluster.leave()
 
     def open(self, session: spi.Session) -> spi.Executor:
         from turnout_ray.executor import RayExecutor

@@ -62,7 +62,8 @@ class TurnoutSource(ConfigSource):
         if not self.is_config(path):
             raise ConfigLoadError(f"turnout has no config {config_path!r}")
         if path == _LAUNCHER:
-            config = OmegaConf.create({"_target_": f"{__name__}.{TurnoutLauncher.__name__}"})
+            target = f"{__name__}.{TurnoutLauncher.__name__}"
+            config = OmegaConf.create({"_target_": target, "concurrency": None})
         else:
             from turnout.config.environments import entry
 
@@ -83,7 +84,15 @@ class TurnoutSource(ConfigSource):
 
 
 class TurnoutLauncher(Launcher):
-    """``hydra/launcher=turnout``: one job after another in this process."""
+    """``hydra/launcher=turnout``: the jobs of a sweep from this process.
+
+    Args:
+        concurrency: how many go on at most; unset is what their environment says.
+    """
+
+    def __init__(self, concurrency: int | None = None) -> None:
+        super().__init__()
+        self._concurrency = concurrency
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -93,6 +102,7 @@ class TurnoutLauncher(Launcher):
             "context": hydra_context,
             "task": task_function,
             "config": config,
+            "concurrency": self._concurrency,
         }
 
     def launch(

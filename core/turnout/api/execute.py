@@ -54,7 +54,7 @@ class Execution:
         self.result: Result | None = None
         self.records: Records | None = None
         self.error: BaseException | None = None
-        self._project = project
+        self.project = project
         self._log = log
         self._name, self._tags, self._config = name, tags, config
         self._thread: threading.Thread | None = None
@@ -109,7 +109,7 @@ class Execution:
                 config=self._config(),
                 graph=dumps(plan.graph, brief=True),
             ),
-            self._project.root,
+            self.project.root,
             store=self.store if self.store != os.fspath(self.home) else "",
             keep=self.info.keep in ("auto", "all"),
         )
@@ -143,7 +143,7 @@ class Execution:
             Session(
                 info=self.info,
                 config=environment.config,
-                project=self._project,
+                project=self.project,
                 tasks=self.plan.rules.tasks,
                 log=self._log,
             )

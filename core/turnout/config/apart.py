@@ -76,14 +76,10 @@ def take_apart(
     from omegaconf import OmegaConf, flag_override
     from omegaconf.errors import OmegaConfBaseException
 
-    option = None
     if environment is None:
-        environment = full._get_node(environments.GROUP, validate_access=False)  # type: ignore[assignment]
-        if environment is not None:
-            environment = _plain_scalar(environment)
-            chosen = job.choices.get(environments.GROUP)
-            option = chosen if isinstance(chosen, str) else None
-    name, settings = environments.resolve(environment, option)
+        name, settings = environment_of(full, job.choices)
+    else:
+        name, settings = environments.resolve(environment)
     try:
         said = None
         if full._get_node(reserved.NODE, validate_access=False) is not None:
@@ -114,6 +110,25 @@ def take_apart(
         output_dir=job.output_dir,
         job_number=job.number,
     )
+
+
+def environment_of(full: DictConfig, chosen: Mapping[str, Any]) -> tuple[str, EnvironmentConfig]:
+    """The environment a composed config names, and its settings.
+
+    Args:
+        full: the composed config.
+        chosen: the option chosen for each config group.
+
+    Raises:
+        ConfigError: there is no such environment, or a setting is wrong.
+        PluginError: the plugin that brings the environment is broken.
+    """
+    node: Any = full._get_node(environments.GROUP, validate_access=False)
+    option = None
+    if node is not None:
+        node = _plain_scalar(node)
+        option = chosen.get(environments.GROUP)
+    return environments.resolve(node, option if isinstance(option, str) else None)
 
 
 def _plain_scalar(node: Any) -> Any:

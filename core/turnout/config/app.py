@@ -29,10 +29,11 @@ from turnout.config.composed import Composed, Workflow
 from turnout.config.exits import CONFIG, DONE, REFUSED, exit_status
 from turnout.config.explain import explain
 from turnout.config.inputs import described
-from turnout.config.launcher import JobFailed, Sweep
+from turnout.config.launcher import JobFailed
 from turnout.config.leftovers import JobDirectory
 from turnout.config.loader import Loader
 from turnout.config.plain import running_job
+from turnout.config.sweep import Prepared, Sweep
 from turnout.errors import TurnoutError
 
 Report = Callable[[BaseException], None]
@@ -59,6 +60,25 @@ class Job:
         if self.collects:
             gc.enable()
         return self.run(take_apart(self.workflow, cfg, job=running_job()))
+
+    @property
+    def alone(self) -> bool:
+        """Whether jobs never run beside others, for a debugger may open in each."""
+        return bool(getattr(self.run, "pdb", False))
+
+    @property
+    def prepares(self) -> bool:
+        """Whether `prepare` works: what runs the job can plan it first."""
+        return hasattr(self.run, "prepare")
+
+    def prepare(self, cfg: DictConfig, number: int | None = None) -> Prepared:
+        """Plan one job; one with a number may run beside others, when Hydra is elsewhere."""
+        if self.collects:
+            gc.enable()
+        beside = number is not None
+        composed = take_apart(self.workflow, cfg, job=running_job(), pin_hydra=beside)
+        prepared: Prepared = self.run.prepare(composed, number)  # type: ignore[attr-defined]
+        return prepared
 
     def __reduce__(self) -> Any:
         return (Job, (self.workflow, self.run))
@@ -165,6 +185,8 @@ class _App(Hydra):
             if _is_of_job(error):
                 raise _Failed(error) from error
             raise
+        finally:
+            task.sweep.close()
         if task.sweep.failures:
             raise _Failed(task.sweep.failures[0])
 

@@ -67,8 +67,12 @@ class LiveProgress:
         with contextlib.suppress(OSError, ValueError):
             text = summary(self._tally, event, where=self.where, colour=self._colour)
             # Where a run has failed, a report follows.
-            self._screen.write(self._stream, text + "\n" * (2 if event.status == "failed" else 1))
-            self._stream.flush()
+            self.write(text + "\n" * (2 if event.status == "failed" else 1))
+
+    def write(self, text: str) -> None:
+        """Write lines that stay, above the view if there is one."""
+        self._screen.write(self._stream, text)
+        self._stream.flush()
 
     def close(self) -> None:
         """Take the view away; safe to call at any time."""

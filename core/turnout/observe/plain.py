@@ -24,13 +24,18 @@ class PlainProgress:
     comes faster than that is counted, and told in one line every five seconds. Failures have
     an allowance of their own, so that successes never hide them.
 
+    Args:
+        stream: where to.
+        mark: what to write before each line, to tell runs side by side apart.
+
     Attributes:
         where: where the record of the run is kept, for the closing line.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, mark: str = "") -> None:
         self.where = ""
         self._stream = stream
+        self._mark = mark
         self._tally = Tally()
         self._usual = _Allowance()
         self._failures = _Allowance()
@@ -69,14 +74,15 @@ class PlainProgress:
 
     def run_finished(self, event: RunEvent) -> None:
         """The run has ended."""
-        text = summary(self._tally, event, where=self.where)
-        self._write(text + "\n" * (event.status == "failed"))  # a report of the failure follows
+        text = summary(self._tally, event, where=self.where, mark=self._mark)
+        # A report of the failure follows, unless other runs go on first.
+        self._write(text + "\n" * (event.status == "failed" and not self._mark))
 
     def _line(self, event: NodeEvent, what: str, allowance: _Allowance) -> None:
         now = time.monotonic()
         if allowance.take(now):
             clock = time.strftime("%H:%M:%S", time.localtime(event.time or None))
-            self._write(f"{clock} {event.node} {what}")
+            self._write(f"{clock} {self._mark}{event.node} {what}")
             return
         if not self._untold:
             self._told = now
@@ -84,7 +90,8 @@ class PlainProgress:
         if now - self._told >= _BETWEEN_TOTALS:
             self._told = now
             clock = time.strftime("%H:%M:%S")
-            self._write(f"{clock} {_totals(self._tally)} ({self._untold} lines left out)")
+            totals = _totals(self._tally)
+            self._write(f"{clock} {self._mark}{totals} ({self._untold} lines left out)")
             self._untold = 0
 
     def _write(self, text: str) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from turnout.observe.live import LiveProgress
     from turnout.observe.plain import PlainProgress
 
-__all__ = ["progress_for"]
+__all__ = ["is_live", "progress_for"]
 
 
 def progress_for(stream: TextIO) -> LiveProgress | PlainProgress:
@@ -19,15 +19,20 @@ def progress_for(stream: TextIO) -> LiveProgress | PlainProgress:
     >>> type(progress_for(io.StringIO())).__name__
     'PlainProgress'
     """
-    try:
-        terminal = stream.isatty()
-    except (AttributeError, ValueError):
-        terminal = False
-    encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
-    if not terminal or os.environ.get("TERM") == "dumb" or not encoding.startswith("utf"):
+    if not is_live(stream):
         from turnout.observe.plain import PlainProgress
 
         return PlainProgress(stream)
     from turnout.observe.live import LiveProgress
 
     return LiveProgress(stream, colour="NO_COLOR" not in os.environ)
+
+
+def is_live(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can show a live view."""
+    try:
+        terminal = stream.isatty()
+    except (AttributeError, ValueError):
+        return False
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
+    return terminal and os.environ.get("TERM") != "dumb" and encoding.startswith("utf")

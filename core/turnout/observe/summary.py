@@ -13,7 +13,9 @@ __all__ = ["summary"]
 _COLOURS: Final = {"done": "32", "cached": "36", "failed": "31", "dim": "2", "bold": "1"}
 
 
-def summary(tally: Tally, event: RunEvent, *, where: str = "", colour: bool = False) -> str:
+def summary(
+    tally: Tally, event: RunEvent, *, where: str = "", colour: bool = False, mark: str = ""
+) -> str:
     """The closing lines of a run, without a line break at the end.
 
     Args:
@@ -21,6 +23,7 @@ def summary(tally: Tally, event: RunEvent, *, where: str = "", colour: bool = Fa
         event: its end.
         where: where the record of the run is kept.
         colour: whether to write ANSI colours.
+        mark: what to write before each line.
     """
 
     def paint(text: str, style: str) -> str:
@@ -57,7 +60,7 @@ def summary(tally: Tally, event: RunEvent, *, where: str = "", colour: bool = Fa
         end = f"{end}, recorded in {where}" if end else f"recorded in {where}"
     if end:
         lines.append(paint(end, "dim"))
-    return "\n".join(lines)
+    return "\n".join(mark + line for line in lines)
 
 
 def _status(row: Row) -> str:

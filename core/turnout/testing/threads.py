@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -72,7 +73,9 @@ class ThreadsExecutor(spi.Executor):
     def _start(self, ticket: spi.Ticket, call: spi.Call) -> None:
         with self._lock:
             if not self._closed:
-                self._pool.submit(self._run, ticket, call)
+                # What is logged in the task belongs where the run belongs.
+                context = copy_context()
+                self._pool.submit(context.run, self._run, ticket, call)
 
     def _run(self, ticket: spi.Ticket, call: spi.Call) -> None:
         with self._lock:
@@ -191,6 +194,7 @@ class ThreadsBackend(spi.ExecutorBackend):
     name = "threads"
     summary = "threads of this process, sent ahead"
     schema = ThreadsConfig
+    runs_at_once = 4
     capabilities: ClassVar = {
         "env_vars": spi.unsupported("threads share the variables of their process"),
         "image": spi.advisory("threads run with their process's own Python"),
