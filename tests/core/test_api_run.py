@@ -239,7 +239,7 @@ def test_a_compiler_refuses_what_it_does_not_state() -> None:
         turnout.run(flow, {"a": 1, "turnout": {"tasks": {"add": {"retries": 3}}}},
                     execution_environment="whole")  # fmt: skip
     assert "'add' sets retries, which 'whole' cannot honour" in str(refused.value)
-    assert "local can" in str(refused.value)
+    assert "does not state 'retries'; local" in str(refused.value)
 
 
 def test_the_graph_of_a_dynamic_task_is_not_cached_in_silence() -> None:

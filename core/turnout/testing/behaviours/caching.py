@@ -84,3 +84,10 @@ class Caching:
         assert on.value(caching.cached_flaky, scratch=on.scratch) == 5
         assert on.value(caching.cached_flaky, scratch=on.scratch) == 5
         assert len(on.marks) == 2
+
+    @asks("cache", "order")
+    def test_an_input_changed_in_place_is_no_wrong_hit(self, on: Place) -> None:
+        """What was computed from a changed input is not found by who has the unchanged one."""
+        on.value(caching.spoiled, scratch=on.scratch, n=3)
+        assert on.value(caching.unspoiled, scratch=on.scratch, n=3) == 3
+        assert on.marks.count("rows") == 1

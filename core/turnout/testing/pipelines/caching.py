@@ -41,6 +41,42 @@ def same(x: Any) -> Any:
     return x
 
 
+@task(cache=IGNORED)
+def rows(scratch: str, n: int) -> list[int]:
+    """A cached task whose result can be changed in place."""
+    leave(scratch, "rows")
+    return list(range(n))
+
+
+@task
+def spoil(values: list[int]) -> int:
+    """Changes its input, as no task may."""
+    values.append(100)
+    return len(values)
+
+
+@task(cache=IGNORED)
+def total(scratch: str, values: list[int]) -> int:
+    """A cached task that takes what can be changed in place."""
+    leave(scratch, "total")
+    return sum(values)
+
+
+@workflow
+def unspoiled(scratch: str, n: int) -> int:
+    """Cached tasks one after another, a list between them."""
+    return total(scratch, rows(scratch, n))
+
+
+@workflow
+def spoiled(scratch: str, n: int) -> int:
+    """The same, and a task between them that changes the list."""
+    values = rows(scratch, n)
+    found = total(scratch, values)
+    order(spoil(values), found)
+    return found
+
+
 @workflow
 def once(scratch: str, x: float, verbose: bool = False) -> float:
     """One cached task between others."""
