@@ -189,7 +189,7 @@ def test_inputs_arrive_converted() -> None:
     assert [type(made[0]), type(made[1][1])] == [float, float]
     step = plan(flow, {"cfg": cfg}).program.steps[0]
     assert step.unproven == ()
-    assert step.args[0] == ("C", ("inline", 1.0))
+    assert step.args[0] == ("C", ("const", 1.0))
     assert step.args[2] == ("model", ("own", Model(1.0)))
 
 
@@ -301,7 +301,7 @@ def test_what_nobody_can_change_and_what_is_opaque_is_not_copied(constant: Any) 
         return itself(constant)
 
     steps = plan(flow).program.steps
-    assert steps[0].args[0][1][0] == "inline"
+    assert steps[0].args[0][1][0] == "const"
 
 
 def test_large_constants_are_not_copied() -> None:

@@ -157,6 +157,7 @@ class Engine:
                 if job is None:
                     continue
                 self.outstanding[executor] -= 1
+                job.ticket = None
                 if job.missing and self.ahead is not None:
                     self.ahead.keep(job, completion)
                 else:
@@ -328,7 +329,7 @@ class Engine:
         for _, tree in step.args:
             if shapes is None:
                 tag = tree[0]
-                if tag == "inline":
+                if tag == "const":
                     leaves.append(tree[1])
                     continue
                 if tag == "step" and len(tree) == 2:

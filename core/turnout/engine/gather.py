@@ -63,7 +63,7 @@ def items_of(
     tag = tree[0]
     if tag in ("list", "tuple"):
         return list(tree[1])
-    if tag in ("inline", "own"):
+    if tag in ("const", "own"):
         return [(tag, item) for item in listed(tree[1])]
     if tag == "step":
         job = jobs[tree[1]]

@@ -78,9 +78,9 @@ def _columns(engine: Engine, job: Job, frame: Frame) -> dict[str, list[Tree]]:
     def items(source: Job, tree: Tree) -> Sequence[Tree]:
         parts = _split(engine, job, source) if len(tree) == 2 else None
         if parts is None:
-            return [("inline", item) for item in listed(chosen(engine.values.fetch(source), tree))]
+            return [("const", item) for item in listed(chosen(engine.values.fetch(source), tree))]
         frame.parts += parts
-        return [("inline", part) for part in parts]
+        return [("const", part) for part in parts]
 
     return {
         name: items_of(tree, engine.jobs, items) for name, tree in step.args if name in step.mapped
@@ -133,7 +133,7 @@ def grow_dynamic(engine: Engine, job: Job) -> None:
     except Exception as error:
         engine.fail(job, error)
         return
-    job.tree = ("inline", None) if tree is None else tree
+    job.tree = ("const", None) if tree is None else tree
     job.grown = Frame(job)
     entered = engine.enter(program.steps[first:], job.grown)
     hold_inputs(engine, scope)
@@ -154,8 +154,7 @@ def settle(engine: Engine, frame: Frame) -> None:
         owner.tree = (
             "list",
             tuple(
-                ("inline", None) if jobs[item[1]].state is State.FAILED else item
-                for item in tree[1]
+                ("const", None) if jobs[item[1]].state is State.FAILED else item for item in tree[1]
             ),
         )
     elif tree[0] == "step" and len(tree) == 2 and jobs[tree[1]].tree is not None:

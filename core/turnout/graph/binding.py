@@ -30,7 +30,7 @@ Path = tuple[str | int, ...]
 Binding = tuple[Any, ...]
 Shape = tuple[Any, ...]
 
-LEAVES: Final = frozenset({"const", "value", "input", "output", "leaf", "own", "inline", "step"})
+LEAVES: Final = frozenset({"const", "value", "input", "output", "leaf", "own", "step"})
 
 
 def map_leaves(binding: Binding, change: Callable[[Binding], Binding]) -> Binding:

@@ -41,7 +41,7 @@ class Findings:
             return part(tree, path)
         except (LookupError, AttributeError, TypeError):
             self.problems.append(f"{name!r} does not exist: what it is a part of has no such part")
-            return ("inline", None)
+            return ("const", None)
 
 
 class Inputs:
@@ -70,8 +70,8 @@ class Inputs:
         self, path: Path, annotation: Any = None, node: str = "", parameter: str = ""
     ) -> tuple[Tree, bool]:
         """The tree of an input path, and whether its value is known to fit the annotation."""
-        tree = self._trees.get(str(path[0]), ("inline", OPEN))
-        if tree[0] not in ("inline", "own"):
+        tree = self._trees.get(str(path[0]), ("const", OPEN))
+        if tree[0] not in ("const", "own"):
             return self._findings.part(tree, path[1:], self.name(path)), False
         found = self._used.get(path)
         if found is None:
@@ -81,8 +81,8 @@ class Inputs:
             self._findings.whole.append((node, parameter))
         if value is OPEN:
             self._missing(self.name(path), node, parameter)
-            return ("inline", None), True
-        if annotation is None or (type(value) is annotation and found[0] == "inline"):
+            return ("const", None), True
+        if annotation is None or (type(value) is annotation and found[0] == "const"):
             return found, True
         reader = _reader(node, parameter)
         where = f"input {self.name(path)!r}" + (f" ({reader})" if reader else "")
@@ -90,8 +90,8 @@ class Inputs:
 
     def is_open(self, path: Path) -> bool:
         """Whether an input path has no value."""
-        tree = self._trees.get(str(path[0]), ("inline", OPEN))
-        if tree[0] not in ("inline", "own"):
+        tree = self._trees.get(str(path[0]), ("const", OPEN))
+        if tree[0] not in ("const", "own"):
             return False
         if path not in self._used:
             self._used[path] = self._known(tree[1], path)
@@ -116,7 +116,7 @@ class Inputs:
                 self._missing(f"{self.name(path)}{dot}{key}", node, parameter)
             if not absent:
                 self._findings.problems.append(str(error))
-            return ("inline", value)
+            return ("const", value)
 
     def name(self, path: Path) -> str:
         """A path as the config spells it: without the parameter that holds the whole config."""
@@ -141,7 +141,7 @@ class Inputs:
             if told is None:
                 raise
             self._findings.problems.append(f"input {self.name(path)!r}: {told}")
-            return ("inline", None)
+            return ("const", None)
 
     def _missing(self, name: str, node: str, parameter: str) -> None:
         readers = self._findings.missing.setdefault(name, [])
@@ -173,12 +173,12 @@ def owned(value: Any) -> Tree:
     What nobody can change is not copied, and neither is what is large.
 
     >>> owned(3), owned({"lr": 0.1}), owned((1, "a")), owned([0.0] * 2000)[0]
-    (('inline', 3), ('own', {'lr': 0.1}), ('inline', (1, 'a')), 'inline')
+    (('const', 3), ('own', {'lr': 0.1}), ('const', (1, 'a')), 'const')
     """
     if type(value) in _PLAIN or _is_frozen(value):
-        return ("inline", value)
+        return ("const", value)
     small = is_config(type(value)) or (kind_of(value) != "scalar" and _count(value, _SMALL) > 0)
-    return ("own" if small else "inline", value)
+    return ("own" if small else "const", value)
 
 
 def _is_frozen(value: Any) -> bool:
@@ -217,7 +217,7 @@ def part(tree: Tree, path: Path) -> Tree:
     for position, key in enumerate(path):
         if tree[0] == "step":
             return (*tree, *path[position:])
-        if tree[0] in ("inline", "own"):
+        if tree[0] in ("const", "own"):
             value = tree[1]
             for step in path[position:]:
                 value = child_value(value, step)

@@ -92,7 +92,7 @@ class Layout:
         """Lay out a scope's failure handler."""
         found = self.program.scopes[scope]
         assert found.handler is not None
-        trees = {**found.inputs, "error": ("inline", error)}
+        trees = {**found.inputs, "error": ("const", error)}
         inputs = Inputs(found.graph, trees, None, self.findings)
         frame = _Frame(self, found.graph, inputs, found.prefix, None, scope)
         frame.add(found.handler)
@@ -129,6 +129,7 @@ class _Frame:
         self.scope = scope
         self.places: dict[NodeId, Tree] = {}
         self.shared: dict[tuple[TaskKey, int], _Shared] = {}
+        self.names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.members: dict[NodeId, range] = {}
         # What workflows stand after: their results may be values they only pass through.
         self.waits: dict[NodeId, set[int]] = {}
@@ -169,12 +170,14 @@ class _Frame:
         needs: set[int] = set()
         names: list[str] = []
         args: list[tuple[str, Tree]] = []
-        for name, binding in node.args:
+        for arg in node.args:
+            name, binding = arg
             names.append(name)
             tag = binding[0]
             if tag == "const":
-                tree = ("inline", binding[1])
-            elif tag == "output" and len(binding) == 2:
+                args.append(arg)  # is a tree as it stands
+                continue
+            if tag == "output" and len(binding) == 2:
                 tree = self.places[binding[1]]
                 if tree[0] == "step":
                     needs.add(tree[1])
@@ -193,6 +196,7 @@ class _Frame:
                 tree = self.tree(binding)
                 sources(tree, needs)
             args.append((name, tree))
+        given = tuple(names)
         index = len(self.steps)
         step = Step(
             index,
@@ -200,7 +204,7 @@ class _Frame:
             spec,
             options,
             version,
-            tuple(names),
+            self.names.setdefault(given, given),
             tuple(args),
             unproven,
             self._needs(node, needs),
@@ -297,7 +301,7 @@ class _Frame:
         for name, binding in node.args:
             tree = self._argument(binding)
             wanted = annotations.get(name)
-            if wanted is not None and tree[0] in ("inline", "own") and tree[1] is not OPEN:
+            if wanted is not None and tree[0] in ("const", "own") and tree[1] is not OPEN:
                 where = f"input {name!r} of node {self.prefix + node.id!r}"
                 path = binding[1:] if binding[0] == "input" else ()
                 tree = self.inputs.fitting(tree[1], wanted, where, path, node.id, name)
@@ -311,7 +315,7 @@ class _Frame:
             parent=self.scope,
             names=self.inputs.names_for(node.args, node.id),
         )
-        self.places[node.id] = ("inline", None) if result is None else result
+        self.places[node.id] = ("const", None) if result is None else result
         self.members[node.id] = range(first, len(self.steps))
         needs = set(self._needs(node, set()))
         waits = needs | self.layout.program.scopes[scope].after
@@ -325,7 +329,7 @@ class _Frame:
     def _argument(self, binding: Binding) -> Tree:
         """The tree of a sub-workflow's argument; what has no value is missed by who reads it."""
         if binding[0] == "input" and self.inputs.is_open(binding[1:]):
-            return ("inline", OPEN)
+            return ("const", OPEN)
         return self.tree(binding)
 
     def tree(self, binding: Binding) -> Tree:
@@ -337,7 +341,7 @@ class _Frame:
                 return place
             return self.layout.findings.part(place, binding[2:], path_text(binding[1:]))
         if tag == "const":
-            return ("inline", binding[1])
+            return binding
         if tag == "value":
             return owned(self.graph.values[binding[1]].object)
         if tag == "input":
@@ -350,7 +354,7 @@ def sources(tree: Tree, needs: set[int]) -> None:
     tag = tree[0]
     if tag == "step":
         needs.add(tree[1])
-    elif tag not in ("inline", "own"):
+    elif tag not in ("const", "own"):
         for leaf in leaves(tree):
             if leaf[0] == "step":
                 needs.add(leaf[1])
@@ -361,6 +365,6 @@ def _length(tree: Tree) -> int | None:
     if tree[0] in ("list", "tuple"):
         items: Sequence[Any] = tree[1]
         return len(items)
-    if tree[0] in ("inline", "own") and kind_of(tree[1]) == "sequence":
+    if tree[0] in ("const", "own") and kind_of(tree[1]) == "sequence":
         return len(tree[1])
     return None

@@ -96,7 +96,7 @@ def make_plan(
     refused = rules.check(graph)
     refused += environment.backend.check(environment.config)
     layout = Layout(rules.annotations, rules.version, rules.options, workflows=traced.annotations)
-    result = layout.add(graph, {name: ("inline", value) for name, value in inputs.items()})
+    result = layout.add(graph, {name: ("const", value) for name, value in inputs.items()})
     if executes:
         usage += _missing(layout.findings, inputs)
     usage += layout.problems

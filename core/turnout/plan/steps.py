@@ -4,7 +4,7 @@ Sub-workflows are dissolved into their nodes; maps and dynamic tasks stay one st
 run time. The arguments of a step are trees like bindings, with these leaves:
 
 =========================  =================================================================
-``("inline", value)``      a constant or the value of an input
+``("const", value)``       a constant or the value of an input
 ``("own", value)``         a part of a config, of which the task gets a copy of its own
 ``("step", index, *path)`` a part of the result of another step
 =========================  =================================================================
