@@ -75,6 +75,13 @@ class Program:
         finally:
             job.tell()
 
+    def task_names(self, composed: Composed) -> list[str]:
+        """The tasks the workflow has with this config, for the shell's completion."""
+        from turnout.api.prepare import input_values
+
+        traced = self.workflow.trace(input_values(self.workflow, composed.inputs))
+        return sorted({task.name for task in traced.tasks.values()})
+
     def prepare(self, composed: Composed, number: int | None = None) -> ProgramJob:
         """Plan the job of this config; one with a number may run beside others."""
         if number is None:
@@ -137,6 +144,8 @@ class ProgramJob:
             print(self._marked(text) if sys.stdout.isatty() else text, flush=True)
 
     def _marked(self, text: str) -> str:
+        if not self._mark:
+            return text
         return "\n".join(f"{self._mark}{line}".rstrip() for line in text.split("\n"))
 
     def objective(self) -> Any:
