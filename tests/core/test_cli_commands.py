@@ -195,6 +195,37 @@ def test_bad_input_ends_with_one_message(
     assert sorted(path.name for path in place.iterdir() if path.name != "__pycache__") == before
 
 
+@pytest.mark.parametrize(
+    ("typed_last", "offered"),
+    [
+        ("turnout.tasks.", ["turnout.tasks.half.", "turnout.tasks.load."]),
+        ("turnout.tasks.l", ["turnout.tasks.load."]),
+        (
+            "turnout.tasks.load.re",
+            [f"turnout.tasks.load.{name}=" for name in ("report", "resources", "retries")],
+        ),
+        ("turnout.tasks.nope.", []),
+        ("turnout.o", ["turnout.objective=", "turnout.on_error="]),
+    ],
+)
+def test_the_shell_completes_tasks_and_their_options(
+    place: Path, monkeypatch: pytest.MonkeyPatch, typed_last: str, offered: list[str]
+) -> None:
+    text = (place / "cli_flow.py").read_text(encoding="utf-8")
+    text = text.replace("    data = load(size)", "    print('traced')\n    data = load(size)")
+    text += "\nif __name__ == '__main__':\n    import turnout\n    turnout.main(flow)\n"
+    (place / "cli_flow.py").write_text(text, encoding="utf-8")
+    line = f"cli_flow.py size=2 {typed_last}"
+    done = subprocess.run(
+        [sys.executable, "cli_flow.py", "-sc", "query=bash"],
+        env={**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.split(), done.stderr) == (offered, "")
+
+
 def test_a_missing_input_leaves_nothing_behind(
     place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,6 +96,7 @@ def compose_main(
     Args:
         workflow: whose file, config and signature the application is built around.
         run: does one job and returns its objective; called once, or once per job of a sweep.
+            Its ``task_names``, if it has that, gives the shell the tasks to complete.
             Picklable if sweeps are to work with launchers that use other processes.
         argv: the command line's arguments; those of this process by default.
         report: shows an error to the user; by default its message goes to standard error.
@@ -217,9 +218,13 @@ def _dispatch(
             raise _Failed(error) from error
         return DONE
     search_path = places.search_path(workflow, args.config_path, args.config_dir)
-    app = _App(
-        task_name=places.job_name(workflow), config_loader=Loader(search_path, described(workflow))
-    )
+    if args.shell_completion and hasattr(task.run, "task_names"):
+        from turnout.config.completion import CompletingLoader
+
+        loader: Loader = CompletingLoader(search_path, workflow, task.run.task_names)
+    else:
+        loader = Loader(search_path, described(workflow))
+    app = _App(task_name=places.job_name(workflow), config_loader=loader)
     GlobalHydra.instance().initialize(app)
     try:
         overrides: list[str] = args.overrides
