@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import pickle
 import time
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ from turnout_ray import cluster, remote
 from turnout_ray.failures import judge
 from turnout_ray.options import remote_options
 from turnout_ray.reporter import Mailbox
+from turnout_ray.stopping import Stopper
 from turnout_ray.ticket import RayTicket
 from turnout_ray.values import Box, RayHandle, Reply, Whole, unpack
 
@@ -65,6 +65,7 @@ class RayExecutor(spi.Executor):
         self._named: dict[tuple[str, int], RayTicket] = {}
         self._timed: set[RayTicket] = set()
         self._ended: list[spi.Completion] = []
+        self._stopper = Stopper()
         self._name = f"turnout-{session.info.run_id}-{id(self):x}"
         self._mailbox: Any = None
         self._mail: Any = None
@@ -130,10 +131,11 @@ class RayExecutor(spi.Executor):
             self._watch_deadlines()
 
     def cancel(self, tickets: Sequence[spi.Ticket]) -> None:
-        for ticket in _last_first(tickets):
-            if ticket.reply in self._open:
-                self._stop(ticket)
-                self._end(ticket, spi.Completion(ticket, spi.Status.CANCELLED))
+        ours = [ticket for ticket in tickets if isinstance(ticket, RayTicket)]
+        ours = [ticket for ticket in ours if ticket.reply in self._open]
+        self._stopper.stop(ours)
+        for ticket in ours:
+            self._end(ticket, spi.Completion(ticket, spi.Status.CANCELLED))
 
     def fetch(self, handle: spi.Handle) -> Any:
         assert isinstance(handle, RayHandle)
@@ -165,8 +167,8 @@ class RayExecutor(spi.Executor):
             return
         self._closed = True
         try:
-            for ticket in _last_first(self._open.values()):
-                self._stop(ticket)
+            self._stopper.stop(self._open.values())
+            self._stopper.close()
             if self._mailbox is not None:
                 for _, messages in ray.get(self._mailbox.rest.remote(), timeout=5.0):
                     self._hear(None, messages)
@@ -262,6 +264,7 @@ class RayExecutor(spi.Executor):
             self._collect()
         if ready:
             self._finish(ready)
+        self._stopper.hear_out()
 
     def _finish(self, ready: list[Any]) -> None:
         tickets = [self._open[ref] for ref in ready]
@@ -314,15 +317,10 @@ class RayExecutor(spi.Executor):
         ticket.needs = ()
         self._ended.append(end)
 
-    def _stop(self, ticket: RayTicket) -> None:
-        # Asking politely ends no task that sleeps, or computes outside of Python.
-        with contextlib.suppress(RayError, ValueError):
-            ray.cancel(ticket.reply, force=True)
-
     def _watch_deadlines(self) -> None:
         now = time.monotonic()
         for ticket in [one for one in self._timed if one.deadline and now >= one.deadline]:
-            self._stop(ticket)
+            self._stopper.stop([ticket])
             since = ticket.progress.since
             assert since is not None
             assert ticket.deadline is not None
@@ -367,13 +365,3 @@ class RayExecutor(spi.Executor):
         ticket.progress.began(told)
         if ticket in self._timed:
             ticket.deadline = time.monotonic() + (ticket.call.options.timeout or 0.0)
-
-
-def _last_first(tickets: Iterable[spi.Ticket]) -> list[RayTicket]:
-    """The order to cancel calls in: consumers before what they wait for.
-
-    Ray ends the driver, with "Tried to complete task that was not pending", if it is asked to
-    cancel a task in the moment in which the task's input comes, or comes to nothing.
-    """
-    ours = [ticket for ticket in tickets if isinstance(ticket, RayTicket)]
-    return sorted(ours, key=lambda ticket: -ticket.number)
