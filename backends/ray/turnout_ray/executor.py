@@ -19,13 +19,13 @@ from turnout_ray.options import remote_options
 from turnout_ray.reporter import Mailbox
 from turnout_ray.stopping import Stopper
 from turnout_ray.ticket import RayTicket
-from turnout_ray.values import Box, RayHandle, Reply, Whole, unpack
+from turnout_ray.values import Box, RayHandle, Reply, Whole, introduced, unpack, with_length
 
 _WINDOW: Final = 256
 """How many calls are waited for at once: asking Ray takes time for each."""
 _FEW: Final = 64
 _MOMENT: Final = 0.002
-_BATCH: Final = 0.02
+_BATCH: Final = 0.05
 """How long to gather ends after the first, with few calls out and with many, in seconds."""
 _PATIENCE: Final = 0.2
 """After how long without an end the calls under way are asked to speak."""
@@ -95,11 +95,9 @@ class RayExecutor(spi.Executor):
         if kind is None:
             kind = self._kinds[parcel.number] = self._kind(parcel)
         function, intro, options = kind
-        message: Any = parcel.message
-        message = message[0] if len(message) == 1 else [bytes(part) for part in message]
         # What `options(...).remote(...)` comes to, without a new class for each call.
         refs = function._remote(
-            args=(intro, message, *[handle.ref for handle in beside]),
+            args=(*introduced(intro, parcel.message), *[handle.ref for handle in beside]),
             kwargs={},
             name=call.id,
             **options,
@@ -192,8 +190,7 @@ class RayExecutor(spi.Executor):
         pause = _PAUSE if timeout is None else min(_PAUSE, timeout / 20)
         task = [bytes(part) for part in self._sender.intro(parcel.number)]
         intro: Any = pickle.dumps((bytes(self._setup), task, self._name, pause), protocol=5)
-        if len(intro) > _INSIDE:
-            intro = ray.put(intro)
+        intro = ray.put(intro) if len(intro) > _INSIDE else with_length(intro)
         options = remote_options(self._config, call.options)
         if self._group is not None and "scheduling_strategy" not in options:
             from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -290,7 +287,8 @@ class RayExecutor(spi.Executor):
     def _replied(self, ticket: RayTicket, reply: Reply) -> None:
         """Take the worker's last word."""
         said, last, size = unpack(reply)
-        self._hear(ticket, said)
+        if said:
+            self._hear(ticket, said)
         told = spi.read(last)
         assert isinstance(told, spi.Ended)
         progress = ticket.progress

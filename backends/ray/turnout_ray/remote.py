@@ -9,29 +9,32 @@ from typing import Any
 
 from turnout import spi
 from turnout_ray.reporter import Address, reporter
-from turnout_ray.values import Box, CallFailed, Reply, opened, pack
+from turnout_ray.values import Box, CallFailed, Reply, opened, pack, taken
 
 _PACKAGED = "working_dir_files"  # where Ray unpacks a working directory it was sent
 
 
-def execute(intro: bytes, message: Any, *given: Any) -> Reply:
-    """Run a call whose result is small: it comes with the reply."""
-    call, outcome, said = _run(intro, message, given)
+def execute(*args: Any) -> Reply:
+    """Run a call whose result is small: it comes with the reply.
+
+    Args:
+        args: the call, as `turnout_ray.values.introduced` makes it, and the values beside it.
+    """
+    call, outcome, said = _run(args)
     return pack(_ended(call, outcome, said), said)
 
 
-def execute_apart(intro: bytes, message: Any, *given: Any) -> tuple[Box, Reply]:
+def execute_apart(*args: Any) -> tuple[Box, Reply]:
     """Run a call whose result stays in the object store; the reply is an object of its own."""
-    call, outcome, said = _run(intro, message, given)
-    message = _ended(call, outcome, said)
+    call, outcome, said = _run(args)
+    head, *buffers = _ended(call, outcome, said)
     digest = outcome.summary.digest
-    box = (
-        Box(buffers=message[1:], digest=digest) if message[1:] else Box(outcome.value, None, digest)
-    )
+    if not buffers:
+        return Box(outcome.value, digest=digest), pack([head], said)
     size = None
     if outcome.summary.length is not None:
-        size = sum(memoryview(part).nbytes for part in message[1:])
-    return box, pack([message[0]], said, size)
+        size = sum(memoryview(part).nbytes for part in buffers)
+    return Box(buffers=buffers, digest=digest), pack([head], said, size)
 
 
 def split(box: Any) -> Any:
@@ -40,19 +43,19 @@ def split(box: Any) -> Any:
     return items if len(items) > 1 else items[0]
 
 
-def _run(
-    intro: bytes, message: Any, given: tuple[Any, ...]
-) -> tuple[spi.Call, spi.Outcome, list[spi.Message]]:
+def _run(args: tuple[Any, ...]) -> tuple[spi.Call, spi.Outcome, list[spi.Message]]:
+    intro, message, given = taken(args)
     host, address = _introduced(intro)
-    parts = [message] if isinstance(message, bytes) else message
-    with reporter.call(address, parts):
-        call, outcome = host.run(parts, reporter.say, [opened(one) for one in given])
+    with reporter.call(address, message):
+        call, outcome = host.run(message, reporter.say, [opened(one) for one in given])
     return call, outcome, reporter.rest()
 
 
 def _ended(call: spi.Call, outcome: spi.Outcome, said: list[spi.Message]) -> spi.Message:
     message = spi.ended(call, outcome)
-    told = spi.read(message)
+    if outcome.status is spi.Status.DONE and outcome.summary.small is not spi.UNSET:
+        return message
+    told = spi.read(message)  # a result may have turned out not to travel
     assert isinstance(told, spi.Ended)
     if told.status is not spi.Status.DONE:
         error = told.error

@@ -62,6 +62,7 @@ class Reporter:
         self._said: list[spi.Message] = []
         self._posted: list[Any] = []
         self._busy = threading.Event()
+        self._running = False
         self._calls = 0
         self._address = Address("", 0.0)
         self._message: Sequence[Any] = ()
@@ -79,11 +80,13 @@ class Reporter:
                 target=self._watch, name="turnout-reporter", daemon=True
             )
             self._thread.start()
-        self._busy.set()
+        self._running = True
+        if not self._busy.is_set():
+            self._busy.set()
         try:
             yield
         finally:
-            self._busy.clear()
+            self._running = False
 
     def say(self, message: spi.Message) -> None:
         """Tell the driver something of the call that runs."""
@@ -111,7 +114,11 @@ class Reporter:
             self._busy.wait()
             number = self._calls
             time.sleep(self._address.pause)
-            if self._said and self._busy.is_set() and self._calls == number:
+            if not self._running:
+                self._busy.clear()
+                if self._running:  # a call has begun in between
+                    self._busy.set()
+            elif self._said and self._calls == number:
                 self._flush()
 
     def _flush(self) -> None:

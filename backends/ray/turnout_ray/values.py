@@ -72,6 +72,36 @@ def opened(given: Any) -> spi.Given:
     return given if isinstance(given, Box) else Whole(given)
 
 
+def with_length(intro: bytes) -> bytes:
+    """An introduction that calls can begin with."""
+    return len(intro).to_bytes(4, "big") + intro
+
+
+def introduced(intro: Any, message: spi.Message) -> tuple[Any, ...]:
+    """A call's message as arguments of a task, after the introduction of its kind.
+
+    They are as few as can be, for each costs time. Where the introduction is an object of the
+    store, it is the second.
+    """
+    inside = isinstance(intro, bytes)
+    first = (intro if inside else bytes(4)) + message[0]
+    head = first if len(message) == 1 else [first, *map(bytes, message[1:])]
+    return (head,) if inside else (head, intro)
+
+
+def taken(args: Sequence[Any]) -> tuple[bytes, list[bytes], Sequence[Any]]:
+    """The introduction, the call's message, and the values beside it, from a task's arguments.
+
+    >>> taken(introduced(with_length(b"who"), [b"what", b"with"]))
+    (b'who', [b'what', b'with'], ())
+    """
+    head, *given = args
+    first, rest = (head, []) if isinstance(head, bytes) else (head[0], head[1:])
+    size = 4 + int.from_bytes(first[:4], "big")
+    intro = first[4:size] if size > 4 else given.pop(0)
+    return intro, [first[size:], *rest], tuple(given)
+
+
 def pack(message: spi.Message, said: Sequence[spi.Message], size: int | None = None) -> Reply:
     """A reply; mostly it is a single byte string, which Ray moves without pickling."""
     if not said and len(message) == 1 and size is None:

@@ -151,29 +151,30 @@ def refused(call: Call, error: BaseException) -> Outcome:
 def _values(
     call: Call, leaves: Sequence[Any], message: Sequence[Bytes], given: Sequence[Given]
 ) -> tuple[list[Any], list[str]]:
+    if all(len(leaf) == 1 for leaf in leaves):
+        return [leaf[0] for leaf in leaves], []
     values: list[Any] = []
     digests: list[str] = []
-    for position, leaf in enumerate(leaves):
-        if len(leaf) == 1:
-            values.append(leaf[0])
-            digests.append("")
-            continue
-        try:
-            with importing():
-                if len(leaf) == 2:
+    with importing():
+        for position, leaf in enumerate(leaves):
+            digest = ""
+            try:
+                if len(leaf) == 1:
+                    value = leaf[0]
+                elif len(leaf) == 2:
                     source = given[leaf[0]]
                     value, digest = source.value(), source.digest
                 else:
                     start, count, digest = leaf
                     value = loads(message[start], message[start + 1 : start + count])
-        except TurnoutError:
-            raise
-        except Exception as error:
-            parameter = wire.parameter_of(call, position)
-            raise EncodeError(
-                f"node {call.id!r}, parameter {parameter!r}: the value cannot be rebuilt in a "
-                f"worker process: {type(error).__name__}: {error}"
-            ) from error
-        values.append(value)
-        digests.append(digest)
+            except TurnoutError:
+                raise
+            except Exception as error:
+                parameter = wire.parameter_of(call, position)
+                raise EncodeError(
+                    f"node {call.id!r}, parameter {parameter!r}: the value cannot be rebuilt in a "
+                    f"worker process: {type(error).__name__}: {error}"
+                ) from error
+            values.append(value)
+            digests.append(digest)
     return values, digests

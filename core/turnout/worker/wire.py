@@ -309,7 +309,7 @@ def ended(call: Call, outcome: Outcome) -> Message:
     except Exception as error:
         message = (
             f"the result of node {call.id!r}, {describe(value)}, cannot leave its worker process: "
-            f"{type(error).__name__}: {error}; return plain data, or run without workers"
+            f"{type(error).__name__}: {error}; return plain data"
         )
         refused = EncodeError(message)
         refused.__cause__ = error
@@ -330,8 +330,11 @@ def _end(outcome: Outcome, buffers: Sequence[Bytes]) -> Message:
         packed = "last"
     else:
         packed = failures.pack(error)
-    plain = summary._replace(attempts=()) if attempts else summary
-    said = ("end", outcome.status, time.monotonic(), plain, attempts, packed)
+    # In plain tuples, for there is one of these for every call: names of classes take time.
+    seconds, started, small, _, *rest = summary
+    given = () if small is UNSET else (small,)
+    at = time.monotonic()
+    said = ("end", outcome.status.value, at, seconds, started, given, rest, attempts, packed)
     return [pickle.dumps(said, protocol=5), *buffers]
 
 
@@ -353,10 +356,11 @@ def read(message: Sequence[Bytes]) -> Began | Ended | Logged | None:
         return Began(said[1], said[2], tuple(map(_unpack_attempt, said[3])))
     if said[0] == "log":
         return Logged(said[1])
-    _, status, at, summary, told, packed = said
-    attempts = tuple(map(_unpack_attempt, told))
-    if attempts:
-        summary = summary._replace(attempts=attempts)
+    _, how, at, seconds, started, given, rest, told, packed = said
+    status = Status(how)
+    attempts = tuple(map(_unpack_attempt, told)) if told else ()
+    small = given[0] if given else UNSET
+    summary = Summary(seconds, started, small, attempts, *rest)
     error: BaseException | None = None
     if packed == "last":
         error = attempts[-1].error

@@ -1,0 +1,144 @@
+"""Graphs on Ray, beside the same graphs written by hand with ``ray.remote``; bodies are equal.
+
+All contestants share one instance and take turns, so that what else the machine does meets all
+of them. Ray's start is not part of it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+
+CHAIN, FAN, MAP = 300, 1_000, 5_000
+FRAME_BYTES = 100_000_000
+ROUNDS = 5
+
+
+def add_one(x: int) -> int:
+    return x + 1
+
+
+def make_frame(size: int) -> pd.DataFrame:
+    import numpy as np
+
+    return pd.DataFrame({name: np.arange(size // 40, dtype="int64") for name in "abcde"})
+
+
+def same_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+def rows_of(frame: pd.DataFrame) -> int:
+    return len(frame)
+
+
+def ratios() -> dict[str, tuple[float, float, float]]:
+    """Seconds by hand, and the times of them that turnout takes with ``keep`` none and auto."""
+    import ray
+
+    ray.init(
+        address="local", num_cpus=os.cpu_count(), include_dashboard=False, logging_level="ERROR"
+    )
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            os.mkdir(".turnout")
+            return {name: _compared(*pair) for name, pair in _graphs(ray).items()}
+    finally:
+        ray.shutdown()
+
+
+def _compared(
+    by_hand: Callable[[], Any], ours: Callable[[str], Any], expected: Any
+) -> tuple[float, float, float]:
+    contestants = (by_hand, lambda: ours("none"), lambda: ours("auto"))
+    times: list[list[float]] = [[] for _ in contestants]
+    for turn in range(ROUNDS + 1):
+        for contestant, seconds in zip(contestants, times, strict=True):
+            gc.collect()
+            start = perf_counter()
+            found = contestant()
+            took = perf_counter() - start
+            if found != expected:
+                raise AssertionError(found)
+            if turn:  # in the first, workers import what they need
+                seconds.append(took)
+    hand, none, auto = times
+    return (
+        median(hand),
+        median(a / b for a, b in zip(none, hand, strict=True)),
+        median(a / b for a, b in zip(auto, hand, strict=True)),
+    )
+
+
+def _graphs(ray: Any) -> dict[str, tuple[Callable[[], Any], Callable[[str], Any], Any]]:
+    import turnout
+
+    one, make, same, rows = map(ray.remote, (add_one, make_frame, same_frame, rows_of))
+    task, map_task = turnout.task, turnout.map_task
+    t_one, t_make, t_same, t_rows = map(task, (add_one, make_frame, same_frame, rows_of))
+
+    def chain_by_hand() -> int:
+        x = one.remote(0)
+        for _ in range(CHAIN - 1):
+            x = one.remote(x)
+        return ray.get(x)
+
+    def frame_by_hand() -> int:
+        frame = make.remote(FRAME_BYTES)
+        for _ in range(3):
+            frame = same.remote(frame)
+        return ray.get(rows.remote(frame))
+
+    @turnout.workflow
+    def chain(n: int) -> int:
+        x = t_one(0)
+        for _ in range(n - 1):
+            x = t_one(x)
+        return x
+
+    @turnout.workflow
+    def fan(n: int) -> list[int]:
+        return [t_one(i) for i in range(n)]
+
+    @turnout.workflow
+    def mapped(numbers: list[int]) -> list[int]:
+        return map_task(t_one)(x=numbers)
+
+    @turnout.workflow
+    def frames(size: int) -> int:
+        frame = t_make(size)
+        for _ in range(3):
+            frame = t_same(frame)
+        return t_rows(frame)
+
+    def on_ray(workflow: Any, **inputs: Any) -> Callable[[str], Any]:
+        def run(keep: str) -> Any:
+            environment = {"backend": "ray", "keep": keep}
+            return turnout.run(workflow, execution_environment=environment, **inputs).outputs
+
+        return run
+
+    def fan_by_hand(n: int) -> Callable[[], list[int]]:
+        return lambda: ray.get([one.remote(i) for i in range(n)])
+
+    return {
+        "chain": (chain_by_hand, on_ray(chain, n=CHAIN), CHAIN),
+        "fan": (fan_by_hand(FAN), on_ray(fan, n=FAN), list(range(1, FAN + 1))),
+        "map": (
+            fan_by_hand(MAP), on_ray(mapped, numbers=list(range(MAP))), list(range(1, MAP + 1)),
+        ),
+        "frame": (frame_by_hand, on_ray(frames, size=FRAME_BYTES), FRAME_BYTES // 40),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    for name, (hand, none, auto) in ratios().items():
+        print(f"{name}: by hand {hand:.3f} s, keep=none {none:.2f}, keep=auto {auto:.2f}")
