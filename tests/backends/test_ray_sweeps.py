@@ -26,13 +26,16 @@ HERE = Path(__file__).parent
 
 
 @task
-def fit(C: float, pause: float, notes: str) -> float:
+def fit(C: float, pause: float, together: int, notes: str) -> float:
     import ray
 
     address = ray.get_runtime_context().gcs_address
     begun = time.time()
     with open(notes, "a") as file:
         file.write(f"begin {C} {begun} {address}\\n")
+    end = time.monotonic() + 60
+    while Path(notes).read_text().count("begin") < together and time.monotonic() < end:
+        time.sleep(0.05)
     time.sleep(pause)
     with open(notes, "a") as file:
         file.write(f"end {C} {time.time()} {address}\\n")
@@ -44,8 +47,10 @@ def fit(C: float, pause: float, notes: str) -> float:
 
 
 @workflow
-def pipeline(C: float = 1.0, pause: float = 0.0, notes: str = str(HERE / "notes")) -> float:
-    return fit(C, pause, notes)
+def pipeline(
+    C: float = 1.0, pause: float = 0.2, together: int = 1, notes: str = str(HERE / "notes")
+) -> float:
+    return fit(C, pause, together, notes)
 
 
 if __name__ == "__main__":
@@ -121,7 +126,7 @@ def results(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_graphs_run_together_on_one_instance(run: Run, place: Path) -> None:
-    done = run("C=3,1,2", "pause=4", "execution_environment.num_cpus=3")
+    done = run("C=3,1,2", "together=3", "execution_environment.num_cpus=3")
     assert done.returncode == 0, done.stderr
     assert results(done) == ["9.0", "1.0", "4.0"]
     assert most_at_once(place) == 3
@@ -153,7 +158,7 @@ def test_trials_of_optuna_on_a_cluster_that_is_joined(run: Run, place: Path, clu
     pytest.importorskip("optuna")
     done = run(
         "hydra/sweeper=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2",
-        "hydra.sweeper.direction=maximize", "C=interval(-4,4)", "pause=3",
+        "hydra.sweeper.direction=maximize", "C=interval(-4,4)", "together=2",
         f"execution_environment.address={cluster}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -62,10 +62,13 @@ class Crew(ThreadsBackend):
 
 
 @task
-def fit(C: float, pause: float) -> float:
+def fit(C: float, pause: float, together: int) -> float:
     log.info("fitting %s", C)
     note(f"begin {C} {time.time()}")
-    time.sleep(pause)
+    end = time.monotonic() + 30
+    while (HERE / "notes").read_text().count("begin") < together and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0 if C == 13 else pause)
     note(f"end {C} {time.time()}")
     if C == 13:
         raise ValueError("unlucky")
@@ -79,8 +82,8 @@ def after(x: float) -> float:
 
 
 @workflow
-def pipeline(C: float = 1.0, pause: float = 0.4) -> float:
-    return after(fit(C, pause))
+def pipeline(C: float = 1.0, pause: float = 0.2, together: int = 1) -> float:
+    return after(fit(C, pause, together))
 
 
 if __name__ == "__main__":
@@ -135,7 +138,7 @@ def most_at_once(place: Path) -> int:
 
 
 def test_jobs_overlap_and_share_what_their_environment_shares(run: Run, place: Path) -> None:
-    done = run("C=3,1,2", "pause=1")
+    done = run("C=3,1,2", "together=3")
     assert done.returncode == 0, done.stderr
     assert most_at_once(place) == 3
     assert notes(place, "enter") == [["1", "True"]]
@@ -159,7 +162,7 @@ def test_each_line_and_each_log_says_which_job(run: Run, place: Path) -> None:
 
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (2, 2)])
 def test_the_launcher_says_how_many(run: Run, place: Path, concurrency: int, most: int) -> None:
-    done = run("C=1,2,3", "pause=1", f"hydra.launcher.concurrency={concurrency}")
+    done = run("C=1,2,3", f"together={most}", f"hydra.launcher.concurrency={concurrency}")
     assert done.returncode == 0, done.stderr
     assert most_at_once(place) == most
     assert notes(place, "enter") == [["1", "True"]]
@@ -214,7 +217,7 @@ def test_a_failing_job_leaves_the_others_alone(run: Run, place: Path) -> None:
 
 
 def test_a_failing_job_stops_the_sweep(run: Run, place: Path) -> None:
-    done = run("C=13,1,2,3", "hydra.launcher.concurrency=2", "pause=0.5")
+    done = run("C=13,1,2,3", "hydra.launcher.concurrency=2", "together=2", "pause=2")
     assert done.returncode == 1
     begun = [C for C, _ in notes(place, "begin")]
     assert sorted(begun) == ["1.0", "13.0"]
@@ -237,7 +240,7 @@ def test_optuna_gets_each_trials_objective(run: Run, place: Path) -> None:
     pytest.importorskip("optuna")
     done = run(
         "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3",
-        "hydra.sweeper.direction=maximize", "C=interval(-4,4)", "pause=1",
+        "hydra.sweeper.direction=maximize", "C=interval(-4,4)", "together=3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert most_at_once(place) == 3
