@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ def find(start: Path | None = None) -> Project:
         start = main[1]
     start = (Path.cwd() if start is None or _installed(start) else start).resolve()
     folder = start if start.is_dir() else start.parent
-    root = next((up for up in (folder, *folder.parents) if _marked(up)), folder)
+    root = next((up for up in itertools.chain([folder], folder.parents) if _marked(up)), folder)
     table = _table(root / "pyproject.toml")
     return Project(
         root=root,

@@ -157,7 +157,7 @@ _dumps: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 # Rows hold plain values only, so looking for circles, a third of the work, is left out.
 _dumps_rows: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _RUN_INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(RunRecord._fields))})"
-# What is long stands apart: the row of a run is written twice.
+# What is long stands apart, in the table of texts: the row of a run is written twice.
 _LONG_FIELDS: Final = ("versions", "graph")
 _TEXT_INSERT: Final = "INSERT INTO texts VALUES (?, ?, ?)"
 _RUN_SELECT: Final = "SELECT {} FROM runs LEFT JOIN texts ON texts.run_id = runs.id".format(
@@ -190,6 +190,7 @@ class Records:
         self.path = os.path.join(os.fspath(root), "runs.db")
         self._files = Store(root)
         self._connection: sqlite3.Connection | None = None
+        self._versions: tuple[Mapping[str, str] | None, str | None] = (None, None)
         self._lock = threading.RLock()
 
     def begin(self, run: RunRecord) -> None:
@@ -198,15 +199,19 @@ class Records:
         Raises:
             ConfigError: the database is of a newer turnout, or is none.
         """
-        row = {
-            name: _dumps(value) if name in _JSON_FIELDS and value is not None else value
+        row = [
+            None
+            if name in _LONG_FIELDS
+            else _dumps(value)
+            if name in _JSON_FIELDS and value is not None
+            else value
             for name, value in zip(RunRecord._fields, run, strict=True)
-        }
-        texts = [row[name] for name in _LONG_FIELDS]
-        row |= dict.fromkeys(_LONG_FIELDS)
+        ]
+        if run.versions != self._versions[0]:  # seldom: one process has one set of packages
+            self._versions = (run.versions, _dumps(run.versions))
         with self._transaction() as connection:
-            connection.execute(_RUN_INSERT, [*row.values()])
-            connection.execute(_TEXT_INSERT, [run.id, *texts])
+            connection.execute(_RUN_INSERT, row)
+            connection.execute(_TEXT_INSERT, (run.id, self._versions[1], run.graph))
 
     def nodes(self, run_id: str, rows: Iterable[NodeRow]) -> None:
         """Record nodes in one transaction; a later row of a node replaces the one before."""
