@@ -119,7 +119,20 @@ def _node(node: AnyNode) -> dict[str, Any]:
         data["after"] = node.after
     if node.guard is not None:
         data["guard"] = node.guard
-    if isinstance(node, BranchNode):
+    if isinstance(node, TaskNode):
+        data["task"] = node.task
+        data["args"] = node.args
+        if node.unproven:
+            data["unproven"] = node.unproven
+        if node.options is not None:
+            data["options"] = node.options.to_json()
+        if node.mapped:
+            data |= _said(mapped=node.mapped, concurrency=node.concurrency)
+            data["min_success_ratio"] = node.min_success_ratio
+    elif isinstance(node, WorkflowNode):
+        data["workflow"] = node.workflow
+        data["args"] = node.args
+    else:
         data["cases"] = [
             {
                 key: item
@@ -128,19 +141,6 @@ def _node(node: AnyNode) -> dict[str, Any]:
             }
             for c in node.cases
         ]
-    elif isinstance(node, WorkflowNode):
-        data["workflow"] = node.workflow
-        data["args"] = node.args
-    else:
-        data["task"] = node.task
-        if node.unproven:
-            data["unproven"] = node.unproven
-        if node.options is not None:
-            data["options"] = node.options.to_json()
-        data["args"] = node.args
-        if isinstance(node, MapNode):
-            data |= _said(mapped=node.mapped, concurrency=node.concurrency)
-            data["min_success_ratio"] = node.min_success_ratio
     return data
 
 
