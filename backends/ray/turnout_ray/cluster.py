@@ -18,6 +18,9 @@ _lock = threading.Lock()
 _users = 0
 _ours = False
 
+JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Set in a Ray job's process, whose workers have the job's files already."""
+
 # What no task imports, and what changes while a run goes on.
 _STAYS_HERE = (
     ".git", ".turnout", ".venv", "venv", "outputs", "multirun", "__pycache__", "*.pyc",
@@ -76,7 +79,8 @@ def _connect(config: Any, project: spi.Project) -> None:
     environment = dict(config.runtime_env)
     if joins(config):
         common["address"] = config.address
-        environment = _with_project(environment, project)
+        if JOB not in os.environ:
+            environment = with_project(environment, project)
     else:
         common |= {
             "address": "local",
@@ -94,7 +98,7 @@ def _connect(config: Any, project: spi.Project) -> None:
         raise spi.PluginError(_reason(config, error)) from error
 
 
-def _with_project(environment: Mapping[str, Any], project: spi.Project) -> dict[str, Any]:
+def with_project(environment: Mapping[str, Any], project: spi.Project) -> dict[str, Any]:
     """The environment with the user's files, unless it says itself where they come from."""
     if "working_dir" in environment:
         return dict(environment)

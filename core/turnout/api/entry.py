@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from turnout.api.execute import Execution
 from turnout.api.prepare import plan_for
 from turnout.api.run import Run, reopened
-from turnout.backend.base import silent
+from turnout.backend.base import ExecutorBackend, silent
+from turnout.backend.registry import registry
 from turnout.config.plain import compose_plain
 from turnout.dsl import Workflow
-from turnout.errors import ConfigError
+from turnout.errors import ConfigError, PlanError
 
 if TYPE_CHECKING:
     from turnout.backend.base import Project
@@ -102,21 +104,53 @@ def prepare(
     until: str = "",
     observers: Sequence[Any] = (),
     log: Callable[[str], None] = silent,
+    run_id: str = "",
 ) -> Execution:
-    """Everything up to the point where the first node would be submitted."""
+    """Everything up to the point where the first node would be submitted.
+
+    Raises:
+        GraphError: the workflow cannot be compiled.
+        ConfigError: the config or an input is wrong.
+        PlanError: the environment cannot honour what the graph asks.
+    """
     from turnout.config.project import alias_main
 
     alias_main()
     plan = plan_for(workflow, composed, until=until)
-    return Execution(
+    project = project_of(workflow)
+    execution = Execution(
         plan,
-        project_of(workflow),
+        project,
         observers=observers,
         name=name,
         tags=tags,
         config=functools.partial(_recorded, composed),
         log=log,
+        run_id=run_id,
     )
+    execution.errand = _errand(workflow, composed, project, name=name, tags=tags, until=until)
+    return execution
+
+
+def _errand(
+    workflow: Workflow[..., Any], composed: Composed, project: Project, **arguments: Any
+) -> bytes | None:
+    """The run as it is sent away, where a process elsewhere is to drive it."""
+    backend = registry().backend(composed.settings.backend)
+    if not isinstance(backend, ExecutorBackend):
+        return None
+    there = backend.elsewhere(composed.settings)
+    if there is None:
+        return None
+    if not composed.settings.store:
+        problem = (
+            "the run is to be driven elsewhere, and its result has to come back; set "
+            "execution_environment.store to a place that both sides reach"
+        )
+        raise PlanError([problem])
+    from turnout.api.errand import pack
+
+    return pack(workflow, dataclasses.replace(composed, settings=there), project, arguments)
 
 
 def project_of(workflow: Workflow[..., Any]) -> Project:
@@ -132,8 +166,6 @@ def project_of(workflow: Workflow[..., Any]) -> Project:
 
 def _recorded(composed: Composed) -> dict[str, Any]:
     """The resolved config as JSON values."""
-    import dataclasses
-
     inputs = composed.cfg
     if type(inputs) is not dict:
         from turnout.types.configs import plain_container
@@ -156,7 +188,12 @@ def get_run(run: str = "latest") -> Run[Any]:
         ConfigError: there is none, or several begin so.
     """
     records = _records()
-    return Run(records.find(run).id, records=records)
+    record = records.find(run)
+    if record.status == "running" and not record.pid:
+        from turnout.api.detached import catch_up
+
+        catch_up(records, record)
+    return Run(record.id, records=records)
 
 
 def runs(

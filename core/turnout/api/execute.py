@@ -6,11 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from turnout.api.recorder import Recorder, first_record
 from turnout.api.run import NodeInfo, Run
-from turnout.backend.base import Executor, ExecutorBackend, Project, Session, silent
+from turnout.backend.base import Detached, Executor, ExecutorBackend, Project, Session, silent
 from turnout.backend.call import RunInfo
 from turnout.engine import Engine, Result, State, Watch
 from turnout.errors import PlanError, RunCancelled, RunFailed
@@ -18,6 +18,9 @@ from turnout.graph.serial import dumps
 from turnout.plan import Environment, Plan
 from turnout.storage.opened import records_at
 from turnout.storage.records import NodeRow, Records
+
+if TYPE_CHECKING:
+    from turnout.api.detached import Follower
 
 
 def new_run_id() -> str:
@@ -35,6 +38,10 @@ class Execution:
         name, tags: what the user calls the run.
         config: gives the resolved config, for the record.
         log: takes lines the user should read.
+        run_id: the run's id, where it has been given one.
+
+    Attributes:
+        errand: the run as it is sent to a process elsewhere, where that is to drive it.
     """
 
     def __init__(
@@ -47,9 +54,10 @@ class Execution:
         tags: tuple[str, ...] = (),
         config: Callable[[], Any] = lambda: None,
         log: Callable[[str], None] = silent,
+        run_id: str = "",
     ) -> None:
         self.plan = plan
-        self.run_id = new_run_id()
+        self.run_id = run_id or new_run_id()
         self.url: str | None = None
         self.result: Result | None = None
         self.records: Records | None = None
@@ -73,7 +81,9 @@ class Execution:
             env_vars=tuple(settings.env_vars.items()),
         )
         self.watch = Watch(self.run_id, plan.graph.name, plan.environment.name, observers)
-        self._engine: Engine | None = None
+        self._engine: Engine | Follower | None = None
+        self.errand: bytes | None = None
+        self._follower: Follower | None = None
 
     def start(self) -> None:
         """Execute in a thread of its own."""
@@ -108,12 +118,13 @@ class Execution:
                 tags=self._tags,
                 config=self._config(),
                 graph=dumps(plan.graph, brief=True),
+                here=self.errand is None,
             ),
             self.project.root,
-            store=self.store if self.store != os.fspath(self.home) else "",
+            store=self._apart,
             keep=self.info.keep in ("auto", "all"),
         )
-        engine = Engine(plan, self.info, self._open, self.watch, recorder.ended)
+        engine = self._driver(recorder)
         self._engine = engine
         self.result = engine.result
         if self._cancelled:
@@ -123,6 +134,8 @@ class Execution:
             engine.run()
             if engine.result.status == "succeeded":
                 self._keep_outputs(engine.result.value, recorder)
+            if self._follower is not None:
+                recorder.take(self._follower.rows)
         except BaseException as error:
             self.error = error
             if not isinstance(error, KeyboardInterrupt):
@@ -133,23 +146,42 @@ class Execution:
             failure = ended.error or self.error
             # The engine knows this execution too; apart, they are gone with their last user.
             self._engine = None
-            recorder.finish(ended.status, failure, self.url)
+            if ended.status != "running":
+                recorder.finish(ended.status, failure, self.url)
             self.watch.run(ended.status, len(ended.jobs), failure)
+
+    def _driver(self, recorder: Recorder) -> Engine | Follower:
+        """What drives the plan: the engine here, or a process elsewhere that is followed."""
+        if self.errand is None:
+            return Engine(self.plan, self.info, self._open, self.watch, recorder.ended)
+        from turnout.api.detached import Follower
+
+        environment = self.plan.environment
+        assert isinstance(environment.backend, ExecutorBackend)
+
+        def started(there: Detached) -> None:
+            self.url = there.url
+            recorder.locate(there.url)
+
+        session = self._session(environment)
+        self._follower = Follower(self.errand, session, environment.backend, self.watch, started)
+        return self._follower
 
     def _open(self, environment: Environment) -> Executor:
         backend = environment.backend
         assert isinstance(backend, ExecutorBackend)
-        executor = backend.open(
-            Session(
-                info=self.info,
-                config=environment.config,
-                project=self.project,
-                tasks=self.plan.rules.tasks,
-                log=self._log,
-            )
-        )
+        executor = backend.open(self._session(environment))
         self.url = self.url or executor.url
         return executor
+
+    def _session(self, environment: Environment) -> Session:
+        return Session(
+            info=self.info,
+            config=environment.config,
+            project=self.project,
+            tasks=self.plan.rules.tasks,
+            log=self._log,
+        )
 
     def _keep_outputs(self, value: Any, recorder: Recorder) -> None:
         """The workflow's result, kept under the empty node name."""
@@ -174,6 +206,11 @@ class Execution:
         recorder.add(row)
 
     @property
+    def _apart(self) -> str:
+        """Where workers put large results, if not beside the records."""
+        return self.store if self.store != os.fspath(self.home) else ""
+
+    @property
     def status(self) -> str:
         """How the run stands."""
         if self.error is not None and not isinstance(self.error, KeyboardInterrupt):
@@ -189,14 +226,21 @@ class Execution:
         return self.result.value
 
     def nodes(self) -> list[NodeInfo]:
-        """The nodes so far."""
+        """The nodes so far; of a run that is driven elsewhere, once it has ended."""
+        rows = self.rows()
+        rows.sort(key=lambda row: (not row.started, row.started))
+        return [NodeInfo.of(row) for row in rows]
+
+    def rows(self) -> list[NodeRow]:
+        """The record's rows of the nodes that have ended."""
+        if self._follower is not None:
+            return list(self._follower.rows)
         from turnout.api.recorder import row_of
 
         jobs = list(self.result.jobs if self.result is not None else ())
         ended = (job for job in jobs if job.state not in (State.WAITING, State.RUNNING))
-        rows = [row_of(self.run_id, job) for job in ended]
-        rows.sort(key=lambda row: (not row.started, row.started))
-        return [NodeInfo.of(row) for row in rows]
+        keep = self.info.keep in ("auto", "all")
+        return [row_of(self.run_id, job, self._apart, keep) for job in ended]
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the thread.

@@ -9,6 +9,7 @@ import platform
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,15 @@ class Recorder:
     def add(self, row: NodeRow) -> None:
         """Note what is no job: the workflow's result."""
         self._more.append(row)
+
+    def take(self, rows: Iterable[NodeRow]) -> None:
+        """Note rows that were made elsewhere."""
+        self._more.extend(rows)
+
+    def locate(self, url: str | None) -> None:
+        """Write where a person can look at the run, before it has ended."""
+        if url is not None:
+            self.records.locate(self.run_id, url)
 
     def flush(self) -> None:
         """Write what has been gathered."""
@@ -168,8 +178,12 @@ def first_record(
     tags: tuple[str, ...] = (),
     config: Any = None,
     graph: str | None = None,
+    here: bool = True,
 ) -> RunRecord:
-    """The record of a run that starts now, with what is known of this process."""
+    """The record of a run that starts now, with what is known of this process.
+
+    One that is not driven ``here`` goes on when this process ends.
+    """
     return RunRecord(
         id=run_id,
         workflow=workflow,
@@ -184,7 +198,7 @@ def first_record(
         host=_host(),
         python=platform.python_version(),
         argv=tuple(sys.argv),
-        pid=os.getpid(),
+        pid=os.getpid() if here else 0,
     )
 
 

@@ -89,6 +89,10 @@ class Watch:
         attempt = len(job.attempts) + 1
         self._node("node_finished", job, attempt=attempt, seconds=seconds, key=key)
 
+    def tell(self, name: str, event: NodeEvent) -> None:
+        """Pass on an event that was made elsewhere."""
+        notify(self._calls[name], event)
+
     def _node(self, name: str, job: Job, **said: Any) -> None:
         calls = self._calls[name]
         if calls:

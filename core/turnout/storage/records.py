@@ -243,6 +243,11 @@ class Records:
             _insert(connection, run_id, rows)
             connection.execute(f"UPDATE runs SET {columns} WHERE id = ?", [*said.values(), run_id])
 
+    def locate(self, run_id: str, url: str) -> None:
+        """Record where a person can look at a run."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE runs SET url = ? WHERE id = ?", [url, run_id])
+
     def keep(self, run_id: str, node: str, value: Any) -> Kept:
         """Encode a value for its node's row; a large one is written to a file at once.
 

@@ -1,0 +1,180 @@
+"""Follows a run that a process elsewhere drives."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from turnout.api.errand import End, name_of, read_events
+from turnout.backend.base import Detached, ExecutorBackend
+from turnout.engine import Result, Watch
+from turnout.errors import WorkerLost
+from turnout.storage.store import Store
+
+if TYPE_CHECKING:
+    from turnout.backend.base import Session
+    from turnout.storage.records import NodeRow, Records, RunRecord
+
+_PAUSE = 0.3
+_GRACE = 10
+"""How many pauses to wait for the end of a run whose process has gone."""
+
+
+class Follower:
+    """Stands where an `Engine` would: sends the run away, and tells what is heard of it.
+
+    Args:
+        errand: the run, packed.
+        session: the run, as backends know it.
+        backend: starts the process elsewhere.
+        watch: is told what happens.
+        started: is given the process once it has been started.
+    """
+
+    def __init__(
+        self,
+        errand: bytes,
+        session: Session,
+        backend: ExecutorBackend,
+        watch: Watch,
+        started: Callable[[Detached], None],
+    ) -> None:
+        self.result = Result()
+        self.rows: tuple[NodeRow, ...] = ()
+        self._errand = errand
+        self._session = session
+        self._backend = backend
+        self._watch = watch
+        self._started = started
+        self._store = Store(session.info.store)
+        self._seen = 0
+        self._cancel = threading.Event()
+
+    def cancel(self) -> None:
+        """End the run; may be called from another thread."""
+        self._cancel.set()
+
+    def run(self) -> Result:
+        """Send the run away and follow it to its end.
+
+        Raises:
+            KeyboardInterrupt: the user interrupted; the run is cancelled, or goes on, as
+                ``on_interrupt`` says.
+        """
+        run_id, store = self._session.info.run_id, self._session.info.store
+        self._store.write(name_of(run_id, "errand"), self._errand)
+        command = ("python", "-m", "turnout.api.errand", store, run_id)
+        there = self._backend.detach(command, self._session)
+        self._started(there)
+        try:
+            self._follow(there)
+        except KeyboardInterrupt:
+            if _stays(self._session.config.on_interrupt):
+                self.result.status = "running"
+                self._session.log(f"run {run_id} goes on without this process")
+            else:
+                there.cancel()
+                self._await_end(there)
+                self.result.status = "cancelled"
+            raise
+        return self.result
+
+    def _follow(self, there: Detached) -> None:
+        told = False
+        patience = _GRACE
+        while True:
+            self._hear(there)
+            end = read_end(self._store, self._session.info.run_id)
+            if end is not None:
+                self._hear(there)
+                self._settle(end)
+                return
+            if there.state() != "running":
+                patience -= 1
+                if patience < 0:
+                    break
+            if self._cancel.wait(_PAUSE) and not told:
+                told = True
+                there.cancel()
+            elif told:
+                threading.Event().wait(_PAUSE)
+        if told:
+            self.result.status = "cancelled"
+            return
+        self.result.status = "failed"
+        self.result.error = WorkerLost(
+            f"the process that drove run {self._session.info.run_id} has gone ({there.state()}) "
+            "without saying how the run ended; what it printed tells why"
+        )
+
+    def _await_end(self, there: Detached) -> None:
+        for _ in range(_GRACE):
+            if there.state() != "running":
+                return
+            threading.Event().wait(_PAUSE)
+
+    def _hear(self, there: Detached) -> None:
+        """Pass on what has been printed and told since the last time."""
+        for line in there.output().splitlines():
+            self._session.log(line)
+        run_id = self._session.info.run_id
+        while True:
+            data = self._store.read(name_of(run_id, f"events/{self._seen + 1:08d}"))
+            if data is None:
+                return
+            self._seen += 1
+            for name, event in read_events(data):
+                self._watch.tell(name, event)
+
+    def _settle(self, end: End) -> None:
+        from turnout.storage.codecs import decode
+        from turnout.worker import failures
+
+        self.rows = end.rows
+        self.result.status, self.result.node = end.status, end.node
+        if end.error is not None:
+            self.result.error = failures.unpack(end.error)
+        elif end.status == "succeeded":
+            self.result.value = decode(end.codec, end.payload)
+
+
+def read_end(store: Store, run_id: str) -> End | None:
+    """How a run ended elsewhere; ``None`` while it goes on."""
+    data = store.read(name_of(run_id, "end"))
+    return None if data is None else pickle.loads(data)
+
+
+def catch_up(records: Records, record: RunRecord) -> None:
+    """Take over into the records how a run ended that nobody followed to its end."""
+    place = ((record.config or {}).get("execution_environment") or {}).get("store")
+    end = read_end(Store(place), record.id) if place else None
+    if end is None:
+        return
+    from turnout.storage.codecs import decode
+    from turnout.storage.records import NodeRow
+    from turnout.worker import failures
+
+    rows = list(end.rows)
+    if end.status == "succeeded":
+        kept = records.keep(record.id, "", decode(end.codec, end.payload))
+        rows.append(NodeRow(record.id, "", status="succeeded", **kept._asdict()))
+    error = None if end.error is None else failures.unpack(end.error)
+    told = None if error is None else f"{type(error).__name__}: {error}"
+    records.finish(record.id, end.status, told, git=record.git, url=record.url, rows=rows)
+
+
+def _stays(on_interrupt: str) -> bool:
+    """Whether the run goes on when the user interrupts the process that follows it."""
+    if on_interrupt != "ask":
+        return on_interrupt == "detach"
+    if not sys.stdin.isatty():
+        return False
+    sys.stderr.write("interrupted; [c]ancel the run, or [d]etach and let it go on? ")
+    sys.stderr.flush()
+    try:
+        return input().strip().lower().startswith("d")
+    except (EOFError, KeyboardInterrupt):
+        return False
