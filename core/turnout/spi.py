@@ -6,6 +6,7 @@ See ``backends/README.md`` for the page that goes with it.
 from turnout.backend.base import (
     Backend,
     CompilerBackend,
+    Detached,
     EnvironmentConfig,
     Executor,
     ExecutorBackend,
@@ -35,6 +36,7 @@ from turnout.backend.capability import (
     emulated,
     unsupported,
 )
+from turnout.backend.checks import Check
 from turnout.backend.hooks import API_VERSION, NodeEvent, RunEvent, hookimpl
 from turnout.errors import EncodeError, PluginError, TaskTimeout, WorkerLost
 from turnout.graph import Graph, Resources, TaskOptions, TaskSpec
@@ -70,10 +72,12 @@ __all__ = [
     "Began",
     "Call",
     "Capability",
+    "Check",
     "Child",
     "Codec",
     "CompilerBackend",
     "Completion",
+    "Detached",
     "EncodeError",
     "Ended",
     "EnvironmentConfig",

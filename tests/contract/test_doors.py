@@ -15,8 +15,8 @@ USERS = {
     "instantiate", "main", "map_task", "order", "run", "runs", "task", "workflow",
 }  # fmt: skip
 BACKENDS = {
-    "API_VERSION", "Attempt", "Backend", "Began", "Call", "Capability", "Child", "Codec",
-    "CompilerBackend", "Completion", "EncodeError", "Ended", "EnvironmentConfig", "Executor",
+    "API_VERSION", "Attempt", "Backend", "Began", "Call", "Capability", "Check", "Child", "Codec",
+    "CompilerBackend", "Completion", "Detached", "EncodeError", "Ended", "EnvironmentConfig", "Executor",
     "ExecutorBackend", "Given", "Graph", "Handle", "Host", "InlineExecutor", "Kept", "Level",
     "Logged", "Message", "NATIVE", "NodeEvent", "Observation", "Outcome", "PROTOCOL_VERSION",
     "Parcel", "Payload", "PluginError", "Progress", "Project", "Ref", "Resources", "RunEvent",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from turnout import spi
@@ -30,6 +30,9 @@ class RayConfig(spi.EnvironmentConfig):
         placement_group: bundles of resources to be reserved for the run, such as
             ``{bundles: [{CPU: 2}, {CPU: 2}], strategy: SPREAD}``.
         max_retries: how often Ray runs a task again whose worker or node went away.
+        submit: whether the run is driven on the cluster, as a Ray job, so that this process may
+            go away. ``address`` is then the dashboard's, such as ``http://host:8265``, and
+            ``store`` a place that both sides reach.
     """
 
     backend: str = "ray"
@@ -43,6 +46,7 @@ class RayConfig(spi.EnvironmentConfig):
     scheduling_strategy: str = "DEFAULT"
     placement_group: dict[str, Any] = field(default_factory=dict)
     max_retries: int = 3
+    submit: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,6 +97,14 @@ class RayBackend(spi.ExecutorBackend):
             return ["Ray is not installed; pip install 'turnout[ray]'"]
         return ()
 
+    def doctor(self, config: Any, project: spi.Project) -> Iterator[spi.Check]:
+        if self.check(config):
+            yield from super().doctor(config, project)
+            return
+        from turnout_ray.doctor import checks
+
+        yield from checks(config, project)
+
     def refuse(self, config: Any, node: str, options: Any) -> Sequence[str]:
         return problems_of(config, node, options)
 
@@ -107,6 +119,18 @@ class RayBackend(spi.ExecutorBackend):
             yield
         finally:
             cluster.leave()
+
+    def elsewhere(self, config: Any) -> spi.EnvironmentConfig | None:
+        if not config.submit:
+            return None
+        # The job is on the cluster already, with this runtime_env.
+        there: RayConfig = replace(config, submit=False, address=None, runtime_env={})
+        return there
+
+    def detach(self, command: Sequence[str], session: spi.Session) -> spi.Detached:
+        from turnout_ray.jobs import Job
+
+        return Job(command, session)
 
     def open(self, session: spi.Session) -> spi.Executor:
         from turnout_ray.executor import RayExecutor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from turnout.backend.call import Call, Completion, Handle, RunInfo, Status, Summary, Ticket
 from turnout.backend.capability import EXECUTOR_DEFAULTS, Capability, unsupported
+from turnout.backend.checks import Check
 from turnout.graph import Graph, TaskKey
 
 KEEP_MODES = ("auto", "all", "cached", "none")
+INTERRUPT_MODES = ("ask", "cancel", "detach")
 CACHE_MODES = ("use", "refresh", "read", "off")
 
 
@@ -29,6 +31,8 @@ class EnvironmentConfig:
         cache: ``use``, ``refresh`` (compute and replace), ``read`` (never write) or ``off``.
         allow_pickle: whether pickled entries of the store may be read.
         env_vars: environment variables set while tasks run.
+        on_interrupt: what Ctrl-C does where a run outlives the process that started it:
+            ``cancel`` it, ``detach`` and let it go on, or ``ask`` (without a terminal: cancel).
     """
 
     backend: str = ""
@@ -38,11 +42,16 @@ class EnvironmentConfig:
     cache: str = "use"
     allow_pickle: bool = True
     env_vars: dict[str, str] = field(default_factory=dict)
+    on_interrupt: str = "ask"
 
     def __post_init__(self) -> None:
         # YAML reads a bare `off` as false, and the text field turns that into "False".
         self.cache = "off" if self.cache in ("False", "false") else self.cache
-        for name, modes in (("keep", KEEP_MODES), ("cache", CACHE_MODES)):
+        for name, modes in (
+            ("keep", KEEP_MODES),
+            ("cache", CACHE_MODES),
+            ("on_interrupt", INTERRUPT_MODES),
+        ):
             if getattr(self, name) not in modes:
                 raise ValueError(
                     f"execution_environment.{name} is one of {', '.join(modes)}, "
@@ -239,6 +248,20 @@ class Backend(abc.ABC):
         """Problems that can be told without starting anything, such as a missing SDK."""
         return ()
 
+    def doctor(self, config: Any, project: Project) -> Iterable[Check]:
+        """Look whether runs with these settings will work, for ``turnout doctor``.
+
+        It may start what a run would start, and stops it again. Each check is shown, with the
+        time it took, as it comes, so a generator is best. An exception ends the checks of this
+        backend as one more problem.
+        """
+        problems = self.check(config)
+        for told in problems:
+            what, _, remedy = told.partition("; ")
+            yield Check.problem("use", what, remedy or "change its settings, or choose another")
+        if not problems:
+            yield Check.ok("use", "nothing speaks against it")
+
     def refuse(self, config: Any, node: str, options: Any) -> Sequence[str]:
         """Problems with one node's options, such as more devices than there are."""
         return ()
@@ -259,6 +282,28 @@ class Backend(abc.ABC):
         return nullcontext()
 
 
+class Detached(abc.ABC):
+    """A process elsewhere that drives a run, so that this one may go away.
+
+    Attributes:
+        url: where a person can look at it.
+    """
+
+    url: str | None = None
+
+    @abc.abstractmethod
+    def state(self) -> str:
+        """``running``, or in one word how it ended."""
+
+    @abc.abstractmethod
+    def output(self) -> str:
+        """What it has printed since the last time this was asked."""
+
+    @abc.abstractmethod
+    def cancel(self) -> None:
+        """End it as Ctrl-C would."""
+
+
 class ExecutorBackend(Backend):
     """A backend whose graph our engine drives."""
 
@@ -274,6 +319,21 @@ class ExecutorBackend(Backend):
         Raises:
             PluginError: the SDK is missing; the message says how to install it.
         """
+
+    def elsewhere(self, config: Any) -> EnvironmentConfig | None:
+        """The settings with which a process elsewhere is to drive the run; ``None``: this one."""
+        return None
+
+    def detach(self, command: Sequence[str], session: Session) -> Detached:
+        """Start a command elsewhere, in a copy of the project's root, and leave it alone.
+
+        Asked only where `elsewhere` gives settings. The command reaches the store of the run,
+        and that is how it takes the run and tells of it.
+
+        Raises:
+            PluginError: it cannot be started.
+        """
+        raise NotImplementedError(f"backend {self.name!r} gives settings for elsewhere only")
 
 
 class CompilerBackend(Backend):
