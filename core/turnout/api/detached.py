@@ -74,11 +74,11 @@ class Follower:
         except KeyboardInterrupt:
             if _stays(self._session.config.on_interrupt):
                 self.result.status = "running"
-                self._session.log(f"run {run_id} goes on without this process")
-            else:
-                there.cancel()
-                self._await_end(there)
-                self.result.status = "cancelled"
+                told = f"run {run_id} goes on; turnout.get_run({run_id!r}) follows it"
+                raise KeyboardInterrupt(told) from None
+            there.cancel()
+            self._await_end(there)
+            self.result.status = "cancelled"
             raise
         return self.result
 

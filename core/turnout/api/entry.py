@@ -188,12 +188,7 @@ def get_run(run: str = "latest") -> Run[Any]:
         ConfigError: there is none, or several begin so.
     """
     records = _records()
-    record = records.find(run)
-    if record.status == "running" and not record.pid:
-        from turnout.api.detached import catch_up
-
-        catch_up(records, record)
-    return Run(record.id, records=records)
+    return Run(records.find(run).id, records=records)
 
 
 def runs(

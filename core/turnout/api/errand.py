@@ -37,6 +37,7 @@ class Errand(NamedTuple):
 
     Attributes:
         workflow: ``module:qualname``.
+        file: the module's file, within the project.
         main: name of the script that was started, and its file within the project.
         source: where the project's modules are, within the project.
         folder: the working directory, within the project.
@@ -46,6 +47,7 @@ class Errand(NamedTuple):
     """
 
     workflow: str
+    file: str | None
     main: tuple[str, str] | None
     source: str
     folder: str
@@ -101,8 +103,10 @@ def pack(
         return os.path.relpath(path, project.root)
 
     main = project.main
+    code = getattr(workflow.fn, "__code__", None)
     errand = Errand(
         found,
+        None if code is None else inside(code.co_filename),
         None if main is None else (main[0], inside(main[1])),
         inside(project.source),
         inside(os.getcwd()),
@@ -223,8 +227,8 @@ def _unpacked(errand: Errand, run_id: str, journal: Journal) -> Execution:
     sys.argv[:] = errand.argv
     if os.path.isdir(errand.folder):
         os.chdir(errand.folder)
-    modules = Modules(script, {})
     module = errand.workflow.partition(":")[0]
+    modules = Modules(script, {module: errand.file and os.path.join(root, errand.file)})
     modules.load(module)
     modules.complain(module)
     workflow = resolve(errand.workflow)

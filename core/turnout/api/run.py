@@ -122,6 +122,7 @@ class Run(Generic[R]):
         if self._execution is not None:
             return self._execution.nodes()
         assert self._records is not None
+        self._record()
         return [NodeInfo.of(row) for row in self._records.node_rows(self.id) if row.node]
 
     def output(self, node: str) -> Any:
@@ -173,8 +174,11 @@ class Run(Generic[R]):
         if self._execution is not None:
             self._execution.cancel()
         elif self.status == "running":
+            pid, url = self._record().pid, self.url
             raise TurnoutError(
-                f"run {self.id} is driven by process {self._record().pid}; interrupt that process"
+                f"run {self.id} is driven by process {pid}; interrupt that process"
+                if pid
+                else f"run {self.id} is driven elsewhere; cancel it there: {url}"
             )
 
     def __repr__(self) -> str:
@@ -182,7 +186,14 @@ class Run(Generic[R]):
 
     def _record(self) -> RunRecord:
         assert self._records is not None
-        return self._records.find(self.id)
+        record = self._records.find(self.id)
+        if record.status == "running" and not record.pid:
+            # It is driven elsewhere, and may have ended since.
+            from turnout.api.detached import catch_up
+
+            catch_up(self._records, record)
+            record = self._records.find(self.id)
+        return record
 
     def _open_records(self) -> Records:
         records = self._records if self._execution is None else self._execution.records

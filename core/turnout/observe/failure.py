@@ -38,7 +38,9 @@ def show_error(error: BaseException, graph: Graph | None = None) -> str:
     >>> show_error(ConfigError("no such key"))
     'error: no such key'
     """
-    if isinstance(error, (KeyboardInterrupt, RunCancelled)):
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "cancelled"
+    if isinstance(error, RunCancelled):
         return f"cancelled: {error}" if str(error) else "cancelled"
     if isinstance(error, _PLAIN):
         message = f"error: {error}"
