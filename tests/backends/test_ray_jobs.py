@@ -1,0 +1,224 @@
+"""Runs that are submitted whole, through Ray Jobs, and followed or left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+
+import turnout
+from turnout import task, workflow
+from turnout.errors import PlanError
+
+STEPS = """
+import os
+import time
+
+from turnout import task
+
+
+@task
+def where(seconds: float) -> str:
+    print("the task speaks")
+    time.sleep(seconds)
+    return os.path.abspath(__file__)
+"""
+
+MAIN = """
+from dataclasses import dataclass
+
+import turnout
+from package.steps import where
+from turnout import task, workflow
+
+
+@dataclass
+class Point:
+    x: int
+
+
+@task
+def point(x: int, bad: bool) -> Point:
+    if bad:
+        raise ValueError("bad luck")
+    return Point(x)
+
+
+@task
+def x_of(point: Point) -> int:
+    assert type(point) is Point
+    return point.x
+
+
+@workflow
+def pipeline(x: int = 3, bad: bool = False, seconds: float = 0.1) -> tuple[str, int]:
+    return where(seconds), x_of(point(x, bad))
+
+
+if __name__ == "__main__":
+    turnout.main(pipeline)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> Iterator[str]:
+    """The address of a cluster's dashboard; its jobs are run by this very Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        port = free_port()
+        cluster = Cluster(
+            initialize_head=True,
+            head_node_args={
+                "num_cpus": 2,
+                "include_dashboard": True,
+                "dashboard_port": port,
+                "dashboard_agent_listen_port": free_port(),
+            },
+        )
+        yield f"http://127.0.0.1:{port}"
+        cluster.shutdown()
+
+
+class Project:
+    def __init__(self, root: Path, dashboard: str) -> None:
+        self.root = root
+        (root / "src" / "package").mkdir(parents=True)
+        (root / "flows").mkdir()
+        (root / "pyproject.toml").touch()
+        (root / "src" / "package" / "__init__.py").touch()
+        (root / "src" / "package" / "steps.py").write_text(STEPS)
+        (root / "flows" / "main.py").write_text(MAIN)
+        self.settings = [
+            "execution_environment=ray",
+            "execution_environment.submit=true",
+            f"execution_environment.address={dashboard}",
+            f"execution_environment.store={root}/store",
+        ]
+
+    def start(self, *overrides: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "flows/main.py", *self.settings, *overrides],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": "src"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *overrides: str) -> tuple[int, str, str]:
+        process = self.start(*overrides)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def project(dashboard: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    made = Project(tmp_path / "project", dashboard)
+    monkeypatch.chdir(made.root)
+    return made
+
+
+def test_the_run_is_driven_on_the_cluster_and_followed_here(project: Project) -> None:
+    status, out, err = project.run("x=4")
+    assert status == 0, err
+    file, x = out.strip().splitlines()[-1].removeprefix("(").removesuffix(")").split(", ")
+    assert x == "4"
+    assert "working_dir_files" in file
+    assert not file.strip("'").startswith(str(project.root))
+    assert "the task speaks" in err, "what is printed on the cluster is shown here"
+    assert "point" in err, "nodes are told of as they end"
+    run = turnout.get_run()
+    assert run.outputs[1] == 4
+    assert {node.name: node.status for node in run.nodes} == {
+        "where": "succeeded", "point": "succeeded", "x_of": "succeeded",
+    }  # fmt: skip
+    assert run.url is not None
+    assert "/jobs/turnout-" in run.url
+
+
+def test_a_failure_there_is_the_user_s_own_here(project: Project) -> None:
+    status, _, err = project.run("bad=true")
+    assert status == 1
+    assert 'raise ValueError("bad luck")' in err
+    assert "node: point" in err
+    assert turnout.get_run().status == "failed"
+
+
+def _interrupt(project: Project, *overrides: str) -> tuple[int, str]:
+    with project.start("seconds=6", *overrides) as process:
+        assert process.stderr is not None
+        told = ""
+        for line in process.stderr:
+            told += line
+            if "the task speaks" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        told += process.stderr.read()
+        return process.wait(60), told
+
+
+def test_ctrl_c_ends_the_run_there(project: Project) -> None:
+    begin = time.monotonic()
+    status, told = _interrupt(project, "execution_environment.on_interrupt=cancel")
+    assert status == 130, told
+    assert turnout.get_run().status == "cancelled"
+    assert time.monotonic() - begin < 60
+
+
+def test_the_laptop_may_go_away(project: Project) -> None:
+    status, told = _interrupt(project, "execution_environment.on_interrupt=detach")
+    assert status == 130
+    assert "goes on; turnout.get_run(" in told
+    run = turnout.get_run()
+    assert run.status == "running"
+    assert run.wait(60).status == "succeeded"
+    assert run.outputs[1] == 3
+    assert len(run.nodes) == 3
+
+
+@task
+def one() -> int:
+    return 1
+
+
+@workflow
+def single() -> int:
+    return one()
+
+
+def test_a_result_needs_a_place_to_come_back_by(dashboard: str) -> None:
+    environment = {"backend": "ray", "submit": True, "address": dashboard}
+    with pytest.raises(PlanError, match=r"set execution_environment\.store"):
+        turnout.run(single, execution_environment=environment)
+
+
+def test_a_workflow_that_cannot_be_imported_is_refused(dashboard: str, tmp_path: Path) -> None:
+    @workflow
+    def local() -> int:
+        return one()
+
+    environment = {"backend": "ray", "submit": True, "address": dashboard, "store": str(tmp_path)}
+    with pytest.raises(PlanError, match="cannot be imported by the process that is to drive it"):
+        turnout.run(local, execution_environment=environment)
+
+
+def test_a_dashboard_that_is_not_there_is_told_plainly(project: Project) -> None:
+    nobody = f"execution_environment.address=http://127.0.0.1:{free_port()}"
+    status, _, err = project.run(nobody)
+    assert status == 2, err
+    assert "the run cannot be submitted as a Ray job" in err
+    assert "Traceback" not in err
