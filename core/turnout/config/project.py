@@ -22,7 +22,7 @@ _KEYS: Final = ("source", "exclude")
 
 
 def find(start: Path | None = None) -> Project:
-    """The project around a place.
+    """The project around a place, as it is when this process first asks.
 
     Args:
         start: a file or directory of the project; by default the script's directory, or the
@@ -35,7 +35,14 @@ def find(start: Path | None = None) -> Project:
     main = main_module()
     if start is None and main is not None:
         start = main[1]
-    start = (Path.cwd() if start is None or _installed(start) else start).resolve()
+    place = os.getcwd() if start is None or _installed(start) else os.path.abspath(start)
+    return _around(place, main)
+
+
+# Every run asks, and looking takes longer than many a run: links, folders, and TOML to read.
+@functools.lru_cache(maxsize=64)
+def _around(place: str, main: tuple[str, Path] | None) -> Project:
+    start = Path(place).resolve()
     folder = start if start.is_dir() else start.parent
     root = next((up for up in itertools.chain([folder], folder.parents) if _marked(up)), folder)
     table = _table(root / "pyproject.toml")
@@ -127,7 +134,6 @@ def _installed(path: Path) -> bool:
 
 
 def _marked(folder: Path) -> bool:
-    # Every run asks; paths as text are looked up several times as fast.
     place = os.fspath(folder)
     return any(os.path.exists(os.path.join(place, mark)) for mark in _MARKS)
 
