@@ -7,6 +7,7 @@ from typing import NamedTuple
 import ray
 from ray.exceptions import (
     NodeDiedError,
+    ObjectFetchTimedOutError,
     ObjectLostError,
     OutOfMemoryError,
     RayError,
@@ -45,14 +46,16 @@ def judge(ticket: RayTicket, error: RayError) -> Verdict:
         return Verdict(spi.Status.UPSTREAM_FAILED)
     if any(_came_to_nothing(need) for need in ticket.needs):
         return Verdict(spi.Status.UPSTREAM_FAILED)
-    if isinstance(cause, (ObjectLostError, TaskCancelledError)):
-        # An input is gone that Ray could not make again, or somebody else cancelled the task.
+    if isinstance(cause, (ObjectFetchTimedOutError, TaskCancelledError)):
+        # An input was too long on its way, or somebody else cancelled the task.
         return Verdict(spi.Status.LOST, error=cause)
     node = f"node {call.id!r}"
-    if isinstance(cause, OutOfMemoryError):
+    if isinstance(cause, ObjectLostError):
+        told = f"{node}: an input is lost that Ray cannot make again: {_brief(cause)}"
+    elif isinstance(cause, OutOfMemoryError):
         told = f"{node}: Ray ended its worker, because the machine ran out of memory: {cause}"
     elif isinstance(cause, (WorkerCrashedError, NodeDiedError)):
-        told = f"{node}: its Ray worker went away, and so did those that tried again: {cause}"
+        told = f"{node}: its Ray worker went away, as did those that tried again: {_brief(cause)}"
     elif isinstance(cause, RuntimeEnvSetupError):
         told = f"{node}: Ray cannot make the runtime_env of its workers: {cause}"
     elif isinstance(cause, ModuleNotFoundError) and (cause.name or "").startswith("turnout"):
@@ -60,6 +63,11 @@ def judge(ticket: RayTicket, error: RayError) -> Verdict:
     else:
         told = f"{node}: Ray could not run it: {type(cause).__name__}: {cause}"
     return Verdict(spi.Status.FAILED, error=spi.WorkerLost(told))
+
+
+def _brief(error: BaseException) -> str:
+    """What Ray says first; the rest is about its own logs and settings."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def cause_of(error: BaseException) -> BaseException:

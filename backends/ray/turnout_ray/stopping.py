@@ -9,7 +9,7 @@ be running are given a moment first.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -20,7 +20,8 @@ from turnout_ray.ticket import RayTicket
 
 _WINDOW: Final = 256
 _MOMENT: Final = 0.02
-_LEAVE: Final = 0.5
+_CHUNK: Final = 16
+_LEAVE: Final = 2.0
 
 
 class Stopper:
@@ -31,26 +32,21 @@ class Stopper:
 
     def stop(self, tickets: Iterable[RayTicket]) -> None:
         """End calls; of what they still give nothing is wanted."""
-        left = self._without_failing(sorted(tickets, key=lambda ticket: ticket.number))
-        if not left:
+        ours = sorted(tickets, key=lambda ticket: ticket.number)
+        if not ours:
             return
         # Those sent first are those that run, as far as there are cores.
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         running = int(resources.get("CPU", 0)) + 1
-        _cancel(left[running:])
-        eldest = {ticket.reply: ticket for ticket in left[:running]}
-        _, rest = ray.wait([*eldest], num_returns=len(eldest), timeout=_MOMENT)
-        _cancel([eldest[reply] for reply in rest])
-        self._fading.update((ticket.reply, ticket) for ticket in left)
-
-    def _without_failing(self, tickets: list[RayTicket]) -> list[RayTicket]:
-        """The calls that do not come to nothing by themselves, for an input that will not be."""
-        failing: set[RayTicket] = set()
-        for ticket in tickets:
-            if any(need.bad or need in failing for need in ticket.needs):
-                failing.add(ticket)
-                self._fading[ticket.reply] = ticket
-        return [ticket for ticket in tickets if ticket not in failing]
+        failing = _failing(ours)
+        left = [ticket for ticket in ours if ticket not in failing]
+        _cancel_waiting([ticket for ticket in ours if ticket in failing], running)
+        eldest = {ticket.reply: ticket for ticket in _cancel_waiting(left, running)}
+        if eldest:
+            _, rest = ray.wait([*eldest], num_returns=len(eldest), timeout=_MOMENT)
+            for reply in reversed(rest):
+                _cancel(eldest[reply])
+        self._fading.update((ticket.reply, ticket) for ticket in ours)
 
     def hear_out(self, seconds: float = 0.0) -> None:
         """Look at how calls ended that nobody waits for: Ray complains of errors not looked at."""
@@ -73,8 +69,31 @@ class Stopper:
         self._fading.clear()
 
 
-def _cancel(tickets: list[RayTicket]) -> None:
-    for ticket in reversed(tickets):
-        # Asking politely ends no task that sleeps, or computes outside of Python.
-        with contextlib.suppress(RayError, ValueError):
-            ray.cancel(ticket.reply, force=True)
+def _failing(tickets: Sequence[RayTicket]) -> set[RayTicket]:
+    """The calls that come to nothing by themselves, for an input that will not be."""
+    failing: set[RayTicket] = set()
+    for ticket in tickets:
+        if any(need.bad or need in failing for need in ticket.needs):
+            failing.add(ticket)
+    return failing
+
+
+def _cancel_waiting(tickets: list[RayTicket], running: int) -> list[RayTicket]:
+    """Cancel those that have not begun, last ones first; gives the others."""
+    left = list(tickets)
+    while len(left) > running:
+        first = max(running, len(left) - _CHUNK)
+        replies = [ticket.reply for ticket in left[first - running :]]
+        ended, _ = ray.wait(replies, timeout=0, fetch_local=False)
+        if ended:
+            break  # what comes next is about to begin
+        for ticket in reversed(left[first:]):
+            _cancel(ticket)
+        del left[first:]
+    return left
+
+
+def _cancel(ticket: RayTicket) -> None:
+    # Asking politely ends no task that sleeps, or computes outside of Python.
+    with contextlib.suppress(RayError, ValueError):
+        ray.cancel(ticket.reply, force=True)
