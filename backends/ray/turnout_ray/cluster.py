@@ -6,13 +6,16 @@ Runs of one process that overlap share it; the last to leave stops what was star
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import ray
 
 from turnout import spi
+
+_PATIENCE: Final = 10.0
 
 _lock = threading.Lock()
 _users = 0
@@ -78,6 +81,7 @@ def _connect(config: Any, project: spi.Project) -> None:
     common: dict[str, Any] = {"namespace": config.namespace, "logging_level": "WARNING"}
     environment = dict(config.runtime_env)
     if joins(config):
+        _knock(config.address or os.environ["RAY_ADDRESS"])
         common["address"] = config.address
         if JOB not in os.environ:
             environment = with_project(environment, project)
@@ -96,6 +100,20 @@ def _connect(config: Any, project: spi.Project) -> None:
         if ray.is_initialized():
             ray.shutdown()
         raise spi.PluginError(_reason(config, error)) from error
+
+
+def _knock(address: str) -> None:
+    """Raise at once where nobody listens: Ray itself would try for ten minutes and more."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    except OSError as error:
+        raise spi.PluginError(
+            f"the Ray cluster at {address} cannot be joined: nobody answers there ({error}); "
+            "correct execution_environment.address, or start it"
+        ) from error
 
 
 def with_project(environment: Mapping[str, Any], project: spi.Project) -> dict[str, Any]:

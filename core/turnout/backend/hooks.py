@@ -6,7 +6,7 @@ marked with ``turnout.spi.hookimpl``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from turnout.backend.base import Backend
     from turnout.backend.call import Call
+    from turnout.backend.checks import Check
     from turnout.storage.codecs import Codec
 
 GROUP: Final = "turnout"
@@ -99,6 +100,16 @@ def turnout_commands() -> Sequence[click.Command]:  # type: ignore[empty-body]
 
     Called when the command line starts. A command may not take the name of a built-in one. An
     exception is reported and leaves the other commands as they are.
+    """
+
+
+@hookspec
+def turnout_checks() -> Iterable[Check]:  # type: ignore[empty-body]
+    """Look whether what this plugin needs is there, for ``turnout doctor``.
+
+    Called by that command only, once. Each check is shown as it comes. An exception is one more
+    problem, and leaves the other plugins' checks as they are. What belongs to one backend is for
+    its `Backend.doctor` to tell.
     """
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``turnout run | plan | graph | backends``, and what plugins add."""
+"""The command line: ``turnout run | plan | graph | backends | doctor``, and what plugins add."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "plan": ("turnout.cli.plan", "Show what would run, with which inputs and options."),
     "graph": ("turnout.cli.graph", "Draw a workflow as text, Mermaid, SVG, HTML or JSON."),
     "backends": ("turnout.cli.backends", "List the environments a workflow can run in."),
+    "doctor": ("turnout.cli.doctor", "Look whether runs will work here, and say what to do."),
 }
 
 
