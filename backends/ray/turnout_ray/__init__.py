@@ -112,6 +112,9 @@ class RayBackend(spi.ExecutorBackend):
     def shared(
         self, config: Any, project: spi.Project, log: Callable[[str], None]
     ) -> Iterator[None]:
+        if config.submit:  # this process is connected to nothing
+            yield
+            return
         from turnout_ray import cluster
 
         cluster.enter(config, project, log)

@@ -41,7 +41,7 @@ def _python() -> Check:
     from packaging.specifiers import SpecifierSet
 
     detail = f"{platform.python_version()}, {sys.executable}"
-    least = metadata("turnout").get("Requires-Python", "")
+    least = metadata("turnout")["Requires-Python"]
     if platform.python_version() not in SpecifierSet(least, prereleases=True):
         return Check.problem("Python", detail, f"turnout needs Python {least}")
     return Check.ok("Python", detail)

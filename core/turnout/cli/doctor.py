@@ -92,7 +92,11 @@ def _settings(given: Sequence[str]) -> dict[str, Any]:
 def _doctor(found: Registry, name: str, config: Any) -> Iterable[Check]:
     from turnout.config.project import find
 
-    return found.backends[name].doctor(config, find())
+    try:
+        project = find()
+    except ConfigError:
+        return [Check.problem("project", "its settings are wrong; nothing was tried", "see above")]
+    return found.backends[name].doctor(config, project)
 
 
 def _guarded(function: Any, given: tuple[Any, ...]) -> Iterator[Check]:
