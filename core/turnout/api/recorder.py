@@ -18,6 +18,7 @@ from turnout.engine import Job, State
 from turnout.engine.jobs import DONE
 from turnout.storage.environment import GitQuery, installed_versions, start_git
 from turnout.storage.records import NodeRow, Records, RunRecord
+from turnout.storage.rows import PackedRow, usual_row
 
 _BATCH_ROWS = 500
 _PLAIN = "plain/1"
@@ -80,11 +81,12 @@ class Recorder:
             self.records.nodes(self.run_id, rows)
         self._written = time.perf_counter()
 
-    def _rows(self) -> list[NodeRow]:
+    def _rows(self) -> list[NodeRow | PackedRow]:
         jobs, self._jobs = self._jobs, []
         more, self._more = self._more, []
         run_id, store, keep = self.run_id, self._store, self._keep
-        return [*(row_of(run_id, job, store, keep) for job in jobs), *more]
+        rows = [(keep and _usual_row(job)) or row_of(run_id, job, store, keep) for job in jobs]
+        return [*rows, *more]
 
     def finish(self, status: str, error: BaseException | None, url: str | None = None) -> None:
         """Write how the run ended."""
@@ -97,6 +99,18 @@ class Recorder:
             url=url,
             rows=self._rows(),
         )
+
+
+def _usual_row(job: Job) -> PackedRow | None:
+    """The row of a job of which there is no more to tell than of most; of any other ``None``."""
+    summary = job.summary
+    if job.state is not DONE or summary is None or job.attempts:
+        return None
+    seconds, started, small, _, cached, key, digest, _, kept, _, metrics = summary
+    step = job.step
+    if type(small) is not int or step.spec is None or cached or key or digest or kept or metrics:
+        return None
+    return usual_row(step.id, step.spec.name, started, seconds, small)
 
 
 def row_of(run_id: str, job: Job, store: str = "", keep: bool = False) -> NodeRow:

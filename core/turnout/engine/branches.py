@@ -44,6 +44,13 @@ def decide(engine: Engine, job: Job) -> None:
     _take(engine, job, chosen, then)
 
 
+def hold_results(engine: Engine, job: Job) -> None:
+    """A branch needs what any of its cases would give, until it is decided."""
+    for _, then, _ in job.step.cases or ():
+        if then is not None:
+            engine.values.hold(then)
+
+
 def _take(engine: Engine, job: Job, chosen: int, then: Tree) -> None:
     """The branch's result is that of the chosen case, whose jobs may run now."""
     for index, (_, other, _) in enumerate(job.step.cases or ()):
@@ -55,7 +62,7 @@ def _take(engine: Engine, job: Job, chosen: int, then: Tree) -> None:
     for index in found:
         source = engine.jobs[index]
         if source.state is not State.DONE:
-            source.consumers.append(job)
+            source.consumers = [*source.consumers, job]
             job.missing += 1
     for case, guarded in job.guarded or ():
         if case == chosen:

@@ -193,7 +193,10 @@ class Engine:
                 need = jobs[index]
                 need.uses += 1
                 if need.state is not DONE:
-                    need.consumers.append(job)
+                    if need.consumers:
+                        need.consumers.append(job)
+                    else:
+                        need.consumers = [job]
                     missing += 1
             guard = step.guard
             if guard is not None:
@@ -209,9 +212,7 @@ class Engine:
                 self.ahead.entered(job)
         for job in entered:
             if job.step.cases is not None:
-                for _, then, _ in job.step.cases:
-                    if then is not None:
-                        self.values.hold(then)
+                branches.hold_results(self, job)
         if frame is not None:
             frame.jobs += entered
             frame.remaining += len(entered)

@@ -86,7 +86,7 @@ class Job:
         self.frame = frame
         self.state: State = WAITING
         self.missing = 0
-        self.consumers: list[Job] = []
+        self.consumers: list[Job] | tuple[()] = ()
         self.guarded: list[tuple[int, Job]] | None = None
         self.uses = 0
         self.handle: Handle | None = None

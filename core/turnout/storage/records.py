@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from turnout.errors import ConfigError
+from turnout.storage.rows import NodeRow, PackedRow, packed, unpacked
 from turnout.storage.store import Store
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ INLINE_BYTES: Final = 1 << 20
 """Larger kept values are files beside the database."""
 
 _BUSY_SECONDS: Final = 30.0
-_USUAL_CODEC: Final = "plain/1"
-_INLINE_TEXT: Final = 4096
 
 
 class RunRecord(NamedTuple):
@@ -82,45 +81,6 @@ class RunRecord(NamedTuple):
     url: str | None = None
 
 
-class NodeRow(NamedTuple):
-    """One node of a run; the fields are the columns of the table ``nodes``.
-
-    Attributes:
-        run_id: the run.
-        node: the node's name in the run.
-        task: the task's name; ``""`` for a node that is no task.
-        status: how it ended.
-        attempts: how many attempts were made.
-        cached: ``""``, ``"hit"`` or ``"stored"``.
-        key: the cache key, if it has one.
-        started: seconds since the epoch.
-        seconds: how long it took.
-        error: type and message of what it failed with.
-        digest: the result's digest, if it was taken.
-        codec: how the kept result is encoded; ``None`` when it was not kept.
-        payload: the kept result's bytes, when they are few.
-        artifact: the name of the file with them otherwise; ``root#name`` where it is in another
-            store than the one beside the records.
-        metrics: name and value of what the task logged.
-    """
-
-    run_id: str
-    node: str
-    task: str = ""
-    status: str = ""
-    attempts: int = 1
-    cached: str = ""
-    key: str = ""
-    started: float = 0.0
-    seconds: float = 0.0
-    error: str | None = None
-    digest: str = ""
-    codec: str | None = None
-    payload: bytes | None = None
-    artifact: str | None = None
-    metrics: Mapping[str, float] | None = None
-
-
 class Kept(NamedTuple):
     """A value that was kept: the last three fields of a `NodeRow`."""
 
@@ -133,7 +93,6 @@ _JSON_FIELDS: Final = ("tags", "config", "versions", "git", "argv")
 _RUN_COLUMNS: Final = ", ".join(
     f'"{name}"' + (" TEXT PRIMARY KEY" if name == "id" else "") for name in RunRecord._fields
 )
-_SELDOM: Final = ("cached", "key", "error", "digest", "codec", "artifact", "metrics")
 _SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS runs ({_RUN_COLUMNS}) WITHOUT ROWID;
@@ -213,7 +172,7 @@ class Records:
             connection.execute(_RUN_INSERT, row)
             connection.execute(_TEXT_INSERT, (run.id, self._versions[1], run.graph))
 
-    def nodes(self, run_id: str, rows: Iterable[NodeRow]) -> None:
+    def nodes(self, run_id: str, rows: Iterable[NodeRow | PackedRow]) -> None:
         """Record nodes in one transaction; a later row of a node replaces the one before."""
         with self._transaction() as connection:
             _insert(connection, run_id, rows)
@@ -228,7 +187,7 @@ class Records:
         git: Mapping[str, Any] | None = None,
         url: str | None = None,
         graph: str | None = None,
-        rows: Iterable[NodeRow] = (),
+        rows: Iterable[NodeRow | PackedRow] = (),
     ) -> None:
         """Record how a run ended with its last nodes, and what was only known by then."""
         if finished is None:
@@ -354,7 +313,7 @@ class Records:
         query = "SELECT rows FROM batches WHERE run_id = ? ORDER BY rowid"
         batches = self._query(query, (run_id,))
         rows = (values for (batch,) in batches for values in json.loads(batch))
-        return {values[0]: _unpacked(run_id, values) for values in rows}
+        return {values[0]: unpacked(run_id, values) for values in rows}
 
     def close(self) -> None:
         """Close the database; it opens again on use."""
@@ -443,40 +402,16 @@ def _create(connection: sqlite3.Connection) -> None:
             time.sleep(0.005)
 
 
-def _insert(connection: sqlite3.Connection, run_id: str, rows: Iterable[NodeRow]) -> None:
+def _insert(
+    connection: sqlite3.Connection, run_id: str, rows: Iterable[NodeRow | PackedRow]
+) -> None:
     payloads: list[tuple[str, str, bytes]] = []
-    packed = [_packed(row, payloads) for row in rows]
-    if packed:
+    batch = [packed(row, payloads) if isinstance(row, NodeRow) else row for row in rows]
+    if batch:
         # One text a batch: binding a value to SQLite costs more than writing it as JSON.
-        connection.execute("INSERT INTO batches VALUES (?, ?)", (run_id, _dumps_rows(packed)))
+        connection.execute("INSERT INTO batches VALUES (?, ?)", (run_id, _dumps_rows(batch)))
     if payloads:
         connection.executemany("INSERT INTO payloads VALUES (?, ?, ?)", payloads)
-
-
-def _packed(row: NodeRow, payloads: list[tuple[str, str, bytes]]) -> tuple[Any, ...]:
-    """A row for a batch: times as integers, and what most nodes do not have in one place."""
-    (run_id, node, task, status, attempts, cached, key, started, seconds, error, digest, codec,
-     payload, artifact, metrics) = row  # fmt: skip
-    more = text = None
-    if payload is not None:
-        if codec == _USUAL_CODEC and len(payload) <= _INLINE_TEXT:
-            text, codec = payload.decode("ascii"), None
-        else:
-            payloads.append((run_id, node, payload))
-    if cached or key or error or digest or artifact or codec or metrics:
-        seldom = (cached, key, error, digest, codec, artifact, metrics)
-        more = dict(zip(_SELDOM, seldom, strict=True))
-    return (node, task, status, attempts, int(started * 1e6), int(seconds * 1e9), text, more)
-
-
-def _unpacked(run_id: str, values: list[Any]) -> NodeRow:
-    node, task, status, attempts, started, seconds, text, more = values
-    said = dict(more or {})
-    if text is not None:
-        said |= {"codec": _USUAL_CODEC, "payload": text.encode("ascii")}
-    return NodeRow(
-        run_id, node, task, status, attempts, started=started / 1e6, seconds=seconds / 1e9, **said
-    )
 
 
 def _record(row: tuple[Any, ...]) -> RunRecord:

@@ -82,7 +82,9 @@ class InlineExecutor(Executor):
         if task is None:
             task = resolve(call.task.ref)
         leaves = call.leaves
-        values = [leaf.value if type(leaf) is Ref else leaf for leaf in leaves]
+        values = []
+        for leaf in leaves:
+            values.append(leaf.value if type(leaf) is Ref else leaf)  # noqa: PERF401
         digests: Sequence[str] = ()
         if call.version:
             digests = [leaf.digest if type(leaf) is Ref else "" for leaf in leaves]
