@@ -15,6 +15,7 @@ import ray
 
 from turnout import spi
 from turnout_ray import cluster
+from turnout_ray.jobs import dashboard_address
 from turnout_ray.leftovers import leftovers
 
 _PATIENCE: Final = 60.0
@@ -26,6 +27,9 @@ _SHARE: Final = 0.3  # of the memory, which Ray takes for its object store
 def checks(config: Any, project: spi.Project) -> Iterator[spi.Check]:
     """Everything that can be looked at from here."""
     yield spi.Check.ok("Ray", f"{ray.__version__}, {os.path.dirname(ray.__file__)}")
+    if config.submit:
+        yield _jobs(config)
+        return
     yield from leftovers(joins=cluster.joins(config))
     if not cluster.joins(config):
         yield from _shared_memory()
@@ -43,6 +47,21 @@ def checks(config: Any, project: spi.Project) -> Iterator[spi.Check]:
         cluster.leave()
     if not cluster.joins(config):
         yield spi.Check.ok("stopping", "the instance is stopped")
+
+
+def _jobs(config: Any) -> spi.Check:
+    """Whether Ray Jobs takes runs, which then have a cluster of their own to look at."""
+    try:
+        from ray.job_submission import JobSubmissionClient
+
+        there = JobSubmissionClient(dashboard_address(config.address)).get_version()
+    except Exception as error:
+        return spi.Check.problem(
+            "Ray Jobs",
+            f"{type(error).__name__}: {error}",
+            "set execution_environment.address to the dashboard's, such as http://127.0.0.1:8265",
+        )
+    return spi.Check.ok("Ray Jobs", f"answers at {config.address or 'auto'}, version {there}")
 
 
 def _unreachable(config: Any, error: BaseException) -> spi.Check:

@@ -11,6 +11,16 @@ from turnout import spi
 from turnout_ray.cluster import with_project
 
 
+def dashboard_address(address: str | None) -> str | None:
+    """An address as Ray Jobs wants it, with its protocol.
+
+    >>> dashboard_address("127.0.0.1:8265"), dashboard_address("auto")
+    ('http://127.0.0.1:8265', 'auto')
+    """
+    plain = address is not None and "://" not in address and address != "auto"
+    return f"http://{address}" if plain else address
+
+
 class Job(spi.Detached):
     """A submitted Ray job.
 
@@ -30,9 +40,7 @@ class Job(spi.Detached):
                 f"Ray Jobs cannot be used ({error}); pip install 'turnout[ray]'"
             ) from error
         config = session.config
-        address = config.address
-        if address is not None and "://" not in address and address != "auto":
-            address = f"http://{address}"
+        address = dashboard_address(config.address)
         environment = with_project(config.runtime_env, session.project)
         try:
             self._client = JobSubmissionClient(address)
