@@ -1,6 +1,7 @@
 """``make bench``: measure all rows, print the table and write it into ``benchmarks/README.md``.
 
-``python -m benchmarks cpu frame`` measures those rows only, and writes nothing.
+``python -m benchmarks cpu frame`` measures those rows only, and writes nothing; ``ray`` stands for
+the tables about Ray.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks import rows
+from benchmarks import cluster_rows, rows
 from benchmarks.rows import Row
 
 README = Path(__file__).parent / "README.md"
@@ -22,8 +23,13 @@ COLUMNS = ("plain", "turnout", *rows.PEERS)
 
 def main() -> None:
     wanted = sys.argv[1:]
+    if wanted == ["ray"]:
+        print(cluster_rows.render(cluster_rows.lines()))
+        return
     measured = list(_told(_chosen(wanted) if wanted else rows.rows()))
     table = render(measured)
+    if not wanted:
+        table += "\n\n" + cluster_rows.render(cluster_rows.lines())
     print(table)
     if not wanted:
         text = README.read_text(encoding="utf-8")

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import gc
 import os
-import tempfile
+import resource
+import sys
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import pandas as pd
 
 CHAIN, FAN, MAP = 300, 1_000, 5_000
 FRAME_BYTES = 100_000_000
-ROUNDS = 5
+ROUNDS = 9
 
 
 def add_one(x: int) -> int:
@@ -39,25 +40,88 @@ def rows_of(frame: pd.DataFrame) -> int:
     return len(frame)
 
 
-def ratios() -> dict[str, tuple[float, float, float]]:
+def chain() -> dict[str, float]:
+    return _measured("chain")
+
+
+def fan() -> dict[str, float]:
+    return _measured("fan")
+
+
+def map_over() -> dict[str, float]:
+    return _measured("map")
+
+
+def frame() -> dict[str, float]:
+    return _measured("frame")
+
+
+def scale_100() -> dict[str, float]:
+    return _scale(100)
+
+
+def scale_1000() -> dict[str, float]:
+    return _scale(1_000)
+
+
+def scale_10000() -> dict[str, float]:
+    return _scale(10_000)
+
+
+def _measured(name: str) -> dict[str, float]:
     """Seconds by hand, and the times of them that turnout takes with ``keep`` none and auto."""
+    ray = _started()
+    try:
+        return _compared(*_graphs(ray)[name])
+    finally:
+        ray.shutdown()
+
+
+def _scale(nodes: int) -> dict[str, float]:
+    """What independent nodes cost the driver: its own seconds, and its memory."""
+    import turnout
+
+    ray = _started()
+    try:
+        task = turnout.task(add_one)
+
+        @turnout.workflow
+        def wide(n: int) -> list[int]:
+            return [task(i) for i in range(n)]
+
+        environment = {"backend": "ray", "keep": "none"}
+        turnout.run(wide, execution_environment=environment, n=10)  # imports are done now
+        before, start, wall = _resident(), process_time(), perf_counter()
+        found = turnout.run(wide, execution_environment=environment, n=nodes).outputs
+        if found != list(range(1, nodes + 1)):
+            raise AssertionError(nodes)
+        return {
+            "driver": process_time() - start,
+            "wall": perf_counter() - wall,
+            "grown_mb": _resident() - before,
+        }
+    finally:
+        ray.shutdown()
+
+
+def _started() -> Any:
     import ray
 
     ray.init(
         address="local", num_cpus=os.cpu_count(), include_dashboard=False, logging_level="ERROR"
     )
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            os.mkdir(".turnout")
-            return {name: _compared(*pair) for name, pair in _graphs(ray).items()}
-    finally:
-        ray.shutdown()
+    return ray
+
+
+def _resident() -> float:
+    """The most memory this process has held, in MB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def _compared(
     by_hand: Callable[[], Any], ours: Callable[[str], Any], expected: Any
-) -> tuple[float, float, float]:
+) -> dict[str, float]:
     contestants = (by_hand, lambda: ours("none"), lambda: ours("auto"))
     times: list[list[float]] = [[] for _ in contestants]
     for turn in range(ROUNDS + 1):
@@ -71,11 +135,11 @@ def _compared(
             if turn:  # in the first, workers import what they need
                 seconds.append(took)
     hand, none, auto = times
-    return (
-        median(hand),
-        median(a / b for a, b in zip(none, hand, strict=True)),
-        median(a / b for a, b in zip(auto, hand, strict=True)),
-    )
+    return {
+        "hand": median(hand),
+        "none": median(a / b for a, b in zip(none, hand, strict=True)),
+        "auto": median(a / b for a, b in zip(auto, hand, strict=True)),
+    }
 
 
 def _graphs(ray: Any) -> dict[str, tuple[Callable[[], Any], Callable[[str], Any], Any]]:
@@ -137,8 +201,3 @@ def _graphs(ray: Any) -> dict[str, tuple[Callable[[], Any], Callable[[str], Any]
         ),
         "frame": (frame_by_hand, on_ray(frames, size=FRAME_BYTES), FRAME_BYTES // 40),
     }  # fmt: skip
-
-
-if __name__ == "__main__":
-    for name, (hand, none, auto) in ratios().items():
-        print(f"{name}: by hand {hand:.3f} s, keep=none {none:.2f}, keep=auto {auto:.2f}")
