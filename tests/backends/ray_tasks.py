@@ -266,7 +266,7 @@ def talk() -> int:
     log.info("a hint")
     log.warning("a warning")
     print("a line that is printed", flush=True)
-    turnout.current().log_metrics({"loss": 0.25})
+    turnout.current().log_metrics(loss=0.25)
     return 1
 
 

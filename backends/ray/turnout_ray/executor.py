@@ -196,9 +196,15 @@ class RayExecutor(spi.Executor):
             from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
             options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(self._group)
-        if self._is_small(call):
-            return _together, intro, options
-        return _apart, intro, {**options, "num_returns": 2}
+        small = self._is_small(call)
+        if not small:
+            options["num_returns"] = 2
+        function = _together if small else _apart
+        environment = options.pop("runtime_env", None)
+        if environment is not None:
+            function = ray.remote(runtime_env=environment)(function._function)
+            options["serialized_runtime_env_info"] = function._serialized_base_runtime_env_info
+        return function, intro, options
 
     def _is_small(self, call: spi.Call) -> bool:
         """Whether a result surely is so small that it may come to the driver with the reply."""

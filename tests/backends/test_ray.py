@@ -1,0 +1,313 @@
+"""The Ray backend: its instance, what of the settings reaches Ray, and what tasks say."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+import turnout
+from turnout.errors import PlanError, PluginError
+from turnout.testing.pipelines.marks import left
+
+
+def _load(name: str) -> Any:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+flows = _load("ray_tasks")
+LOCAL = {"backend": "local"}
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[str]:
+    """Where Ray keeps its files, so that nobody else's instance is found or finds ours."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("RAY_TMPDIR", folder)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def nodes(folder: str) -> Iterator[Cluster]:
+    """A cluster of two nodes, outside of the project's directory."""
+    cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1, resources={"far": 1})
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def connected(nodes: Cluster) -> Iterator[str]:
+    """This process, connected to the cluster by its user."""
+    ray.init(nodes.address, logging_level="WARNING")
+    yield nodes.address
+    assert ray.is_initialized(), "the user's own connection stays"
+    ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").touch()
+    Path("scratch").mkdir()
+
+
+@pytest.fixture
+def scratch(project: None) -> str:
+    return str(Path("scratch").absolute())
+
+
+def start(workflow: Any, settings: Any = None, **inputs: Any) -> Any:
+    environment = {"backend": "ray", "store": str(Path("store").absolute()), **(settings or {})}
+    return turnout.run(workflow, execution_environment=environment, **inputs)
+
+
+def value(workflow: Any, settings: Any = None, **inputs: Any) -> Any:
+    return start(workflow, settings, **inputs).outputs
+
+
+def refusal(workflow: Any, settings: Any = None, **inputs: Any) -> str:
+    with pytest.raises(PlanError) as caught:
+        start(workflow, settings, **inputs)
+    return str(caught.value)
+
+
+def script(
+    text: str, *arguments: str, cwd: str = ".", **environ: str
+) -> subprocess.CompletedProcess[str]:
+    Path(cwd, "main.py").write_text(textwrap.dedent(text))
+    return subprocess.run(
+        [sys.executable, "main.py", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, **environ},
+    )
+
+
+# -- the instance ----------------------------------------------------------------------------------
+
+
+def test_an_instance_started_for_a_run_ends_with_it() -> None:
+    assert not ray.is_initialized()
+    assert value(flows.chain, {"num_cpus": 1}, n=3) == 3
+    assert not ray.is_initialized()
+
+
+def test_a_joined_cluster_is_left_alone(nodes: Cluster) -> None:
+    Path("ray_tasks.py").write_text(Path(flows.__file__).read_text())
+    assert value(flows.chain, {"address": nodes.address}, n=3) == 3
+    assert not ray.is_initialized()
+    assert all(node.any_processes_alive() for node in nodes.list_all_nodes())
+
+
+def test_the_users_own_connection_is_used_and_stays(connected: str) -> None:
+    assert value(flows.chain, n=3) == 3
+    assert value(flows.chain, {"address": "auto"}, n=3) == 3
+    assert value(flows.chain, {"address": connected}, n=3) == 3
+
+
+def test_another_cluster_than_the_users_is_refused(connected: str) -> None:
+    with pytest.raises(PluginError, match=r"this process is connected .* ray.shutdown\(\) first"):
+        start(flows.chain, {"address": "10.255.255.1:6379"}, n=3)
+
+
+def test_an_address_that_does_not_answer_is_said_plainly() -> None:
+    done = script(
+        """
+        import turnout
+
+        @turnout.task
+        def one() -> int:
+            return 1
+
+        @turnout.workflow
+        def flow() -> int:
+            return one()
+
+        if __name__ == "__main__":
+            turnout.main(flow)
+        """,
+        "execution_environment=ray",
+        "execution_environment.address=127.0.0.1:9",
+        RAY_gcs_server_request_timeout_seconds="1",
+        RAY_gcs_rpc_server_reconnect_timeout_s="1",
+    )
+    assert done.returncode in (2, 3), done.stdout + done.stderr
+    assert "the Ray cluster at 127.0.0.1:9 cannot be joined" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_other_versions_than_the_clusters_are_said_plainly(
+    nodes: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Ray compares is what the cluster says of itself."""
+    monkeypatch.setattr(ray, "__version__", "2.0.0")
+    with pytest.raises(PluginError) as caught:
+        start(flows.chain, {"address": nodes.address}, n=3)
+    said = str(caught.value)
+    assert f"the Ray cluster at {nodes.address} and this process do not fit together" in said
+    assert "Ray: 2.0.0" in said
+    assert "install the cluster's versions here" in said
+    assert not ray.is_initialized()
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+def test_options_of_a_task_reach_ray(connected: str) -> None:
+    found = value(flows.ask_granted)
+    assert found["resources"] == {"CPU": 0.5, "memory": 64 << 20, "far": 0.5}
+    assert found["variables"] == {"SET_TASK": "t"}
+
+
+def test_variables_of_the_environment_reach_tasks(nodes: Cluster) -> None:
+    Path("ray_tasks.py").write_text(Path(flows.__file__).read_text())
+    settings = {"address": nodes.address, "runtime_env": {"env_vars": {"SET_ALL": "a"}}}
+    assert value(flows.ask_plainly, settings)["variables"] == {"SET_ALL": "a"}
+    assert value(flows.ask_granted, settings)["variables"] == {"SET_ALL": "a", "SET_TASK": "t"}
+
+
+def test_tasks_are_spread(connected: str) -> None:
+    assert len(set(value(flows.everywhere, {"scheduling_strategy": "SPREAD"}, n=6))) == 2
+
+
+def test_a_placement_group_is_reserved_and_given_back(connected: str) -> None:
+    settings = {"placement_group": {"bundles": [{"CPU": 1}], "strategy": "PACK"}}
+    assert value(flows.ask_plainly, settings)["group"]
+    groups = ray.util.placement_group_table().values()
+    assert {group["state"] for group in groups} == {"REMOVED"}
+
+
+def test_bad_options_are_refused_with_a_hint() -> None:
+    assert "options.ray has no 'runtime_enf'; did you mean 'runtime_env'?" in refusal(
+        flows.misspelt
+    )
+    assert not ray.is_initialized()
+
+
+def test_more_than_the_instance_will_have_is_refused() -> None:
+    said = refusal(flows.greedy, {"num_cpus": 2})
+    assert "node 'granted' asks for 64 cpu and this machine's instance has 2" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"scheduling_strategy": "SPRAED"}, "is DEFAULT or SPREAD"),
+        ({"num_cpus": -1}, "must not be negative"),
+        ({"placement_group": {"bundels": []}}, "takes bundles and strategy"),
+        ({"adress": "auto"}, "address"),
+    ],
+)
+def test_bad_settings_are_refused(settings: Any, hint: str) -> None:
+    with pytest.raises(turnout.errors.TurnoutError, match=hint):
+        start(flows.chain, settings, n=1)
+
+
+# -- what tasks say --------------------------------------------------------------------------------
+
+
+def test_records_of_tasks_arrive_with_their_levels(
+    connected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    run = start(flows.talkative)
+    records = [r for r in caplog.records if r.name == flows.log.name]
+    told = [(record.levelname, record.getMessage()) for record in records]
+    assert told == [("INFO", "a hint"), ("WARNING", "a warning")]
+    assert run.outputs == 1
+
+
+def test_prints_arrive_with_the_nodes_name(scratch: str) -> None:
+    Path("ray_tasks.py").write_text(Path(flows.__file__).read_text())
+    done = script(
+        """
+        import time
+        import ray
+        import turnout
+        from ray_tasks import talkative
+
+        if __name__ == "__main__":
+            ray.init("local", num_cpus=1, include_dashboard=False, logging_level="WARNING")
+            turnout.run(talkative, execution_environment={"backend": "ray"})
+            time.sleep(2)
+        """
+    )
+    assert re.search(r"\(talk pid=\d+\).* a line that is printed", done.stdout + done.stderr)
+
+
+def test_a_task_knows_where_it_is(connected: str) -> None:
+    run = start(flows.ask_surroundings)
+    assert run.outputs == {
+        "node": "surroundings",
+        "task": "surroundings",
+        "attempt": 1,
+        "environment": "ray",
+        "run": run.id,
+    }
+
+
+# -- values ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["local", "ray"])
+def test_one_store_serves_here_and_there(connected: str, scratch: str, first: str) -> None:
+    second = {"local": "ray", "ray": "local"}[first]
+    one = start(flows.cached, {"backend": first}, scratch=scratch, x=3)
+    other = start(flows.cached, {"backend": second}, scratch=scratch, x=3)
+    assert one.outputs == other.outputs == 3.0
+    assert left(scratch) == ["computed"]
+    assert all(node.cached for node in other.nodes)
+
+
+def test_a_chain_is_sent_ahead(connected: str) -> None:
+    from turnout_ray.executor import RayExecutor
+
+    sent: list[float] = []
+    waited: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        submit, wait_any = RayExecutor.submit, RayExecutor.wait_any
+
+        def submitted(self: Any, calls: Any) -> Any:
+            sent.extend(time.monotonic() for _ in calls)
+            return submit(self, calls)
+
+        def waits(self: Any, timeout: Any = None) -> Any:
+            waited.append(time.monotonic())
+            return wait_any(self, timeout)
+
+        patch.setattr(RayExecutor, "submit", submitted)
+        patch.setattr(RayExecutor, "wait_any", waits)
+        assert value(flows.chain, n=300) == 300
+    assert len(sent) == 300
+    assert max(sent) < min(waited)
