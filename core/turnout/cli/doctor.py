@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -123,13 +126,22 @@ def _timed(checks: Iterable[Check]) -> Iterator[_Found]:
 def _show(one: _Found) -> None:
     check = one.check
     took = f"  ({one.seconds:.2f} s)" if one.seconds >= _WORTH_TELLING else ""
-    first, *rest = (check.detail or check.status).splitlines()
+    first, *rest = _wrapped(f"{check.detail or check.status}{took}")
     status = click.style(f"{check.status:<8}", fg=_COLOURS[check.status])
-    click.echo(f"  {status} {check.name:<14} {first}{took}")
+    click.echo(f"  {status} {check.name:<14} {first}")
     for line in rest:
         click.echo(f"{'':<26}{line}")
-    for line in check.remedy.splitlines():
+    for line in _wrapped(check.remedy):
         click.echo(f"{'':<26}> {line}")
+
+
+def _wrapped(text: str) -> list[str]:
+    """The lines of a text, cut to the width of a terminal where it is shown on one."""
+    lines = text.splitlines()
+    if not sys.stdout.isatty():
+        return lines
+    room = max(shutil.get_terminal_size().columns - 29, 40)
+    return [part for line in lines for part in textwrap.wrap(line, room)]
 
 
 def _verdict(checks: Sequence[Check]) -> str:
