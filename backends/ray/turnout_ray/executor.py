@@ -60,7 +60,7 @@ class RayExecutor(spi.Executor):
         self._sender = spi.Sender(session.tasks)
         self._setup = self._sender.setup(session.info, session.project)[0]
         self._kinds: dict[int, tuple[Any, Any, dict[str, Any]]] = {}
-        self._stored: dict[spi.Payload, RayHandle | None] = {}
+        self._stored: dict[spi.Payload, RayHandle] = {}
         self._open: dict[Any, RayTicket] = {}
         self._named: dict[tuple[str, int], RayTicket] = {}
         self._timed: set[RayTicket] = set()
@@ -72,7 +72,11 @@ class RayExecutor(spi.Executor):
         self._group: Any = None
         self._closed = False
         if session.config.placement_group:
-            self._reserve()
+            try:
+                self._reserve()
+            except BaseException:
+                cluster.leave()
+                raise
 
     # -- what the engine asks ------------------------------------------------------------------
 
@@ -224,11 +228,13 @@ class RayExecutor(spi.Executor):
 
     def _store(self, payload: spi.Payload) -> RayHandle | None:
         """Put a large value of the driver into the store, once."""
-        if payload not in self._stored:
-            large = sum(memoryview(part).nbytes for part in payload.buffers) > _INSIDE
+        stored = self._stored.get(payload)
+        if stored is None:
+            if sum(memoryview(part).nbytes for part in payload.buffers) <= _INSIDE:
+                return None
             box = Box(buffers=payload.buffers, digest=payload.digest)
-            self._stored[payload] = self._put(box) if large else None
-        return self._stored[payload]
+            stored = self._stored[payload] = self._put(box)
+        return stored
 
     def _reserve(self) -> None:
         wanted = self._config.placement_group
