@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -269,3 +271,27 @@ def test_an_interrupt_cancels_all(place: Path) -> None:
     assert notes(place, "leave") == [[]]
     assert printed.count(" pipeline cancelled on crew") == 4
     assert "Traceback" not in printed
+
+
+def test_a_terminal_has_one_view_of_all_jobs(place: Path) -> None:
+    pty = pytest.importorskip("pty")
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        command("C=1,3", "together=2", "pause=1"), cwd=place,
+        env={**variables(), "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"},
+        stdin=side, stdout=side, stderr=side,
+    )  # fmt: skip
+    os.close(side)
+    sent = b""
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while piece := os.read(main, 4096):
+            sent += piece
+    os.close(main)
+    assert process.wait(timeout=30) == 0
+    text = sent.decode().replace("\r\n", "\n")
+    assert "2 jobs under way" in text
+    assert re.search(r"\S #0 fit ", text)
+    assert re.search(r"\S #1 fit ", text)
+    # The result is marked for whoever reads along, as all else is.
+    for line in ("#0 pipeline succeeded on crew", "#0 1.0", "#1 9.0"):
+        assert line in text
