@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -246,6 +248,7 @@ def test_records_of_tasks_arrive_with_their_levels(
     told = [(record.levelname, record.getMessage()) for record in records]
     assert told == [("INFO", "a hint"), ("WARNING", "a warning")]
     assert run.outputs == 1
+    assert [dict(node.metrics) for node in run.nodes] == [{"loss": 0.25}]
 
 
 def test_prints_arrive_with_the_nodes_name(scratch: str) -> None:
@@ -311,3 +314,88 @@ def test_a_chain_is_sent_ahead(connected: str) -> None:
         assert value(flows.chain, n=300) == 300
     assert len(sent) == 300
     assert max(sent) < min(waited)
+
+
+def test_the_penguins_are_the_same_to_the_last_digit(nodes: Cluster, tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parents[2] / "examples" / "penguins"
+    shutil.copytree(example, "penguins", ignore=shutil.ignore_patterns(".*", "outputs", "__*"))
+    Path("penguins/pyproject.toml").touch()
+    text = Path("penguins/main.py").read_text()
+    here, there = (
+        script(text, *arguments, cwd="penguins")
+        for arguments in (
+            ["execution_environment=local"],
+            ["execution_environment=ray", f"execution_environment.address={nodes.address}"],
+        )
+    )
+    assert (here.returncode, there.returncode) == (0, 0), here.stderr + there.stderr
+    found = [re.findall(r"\d\.\d{3,}", done.stdout) for done in (here, there)]
+    assert found[0]
+    assert found[0] == found[1]
+
+
+# -- the project on another machine ----------------------------------------------------------------
+
+SHIPPED = """
+    import json
+    import os
+    from pathlib import Path
+
+    import turnout
+    from animals.names import cat
+
+
+    @turnout.task
+    def look() -> dict:
+        import animals.names
+        import __main__ as main
+
+        top = Path(animals.names.__file__).parents[2]
+        files = sorted(str(p.relative_to(top)) for p in top.rglob("*") if p.is_file())
+        files = [file for file in files if not file.endswith(".pyc")]
+        return {"cat": cat(), "module": animals.names.__file__, "cwd": os.getcwd(), "files": files}
+
+
+    @turnout.workflow
+    def flow() -> dict:
+        return look()
+
+
+    if __name__ == "__main__":
+        run = turnout.run(
+            flow, execution_environment={"backend": "ray", "address": os.environ["CLUSTER"]}
+        )
+        print(json.dumps(run.outputs))
+    """
+
+
+def test_a_project_reaches_a_cluster(nodes: Cluster, tmp_path: Path, folder: str) -> None:
+    """The script is in a subfolder, its package in ``src``; some files stay here."""
+    files = {
+        "pyproject.toml": '[tool.turnout]\nsource = "src"\nexclude = ["big/*"]\n',
+        ".rayignore": "ignored.txt\n",
+        "ignored.txt": "",
+        "big/data.bin": "",
+        ".turnout/runs": "",
+        "kept.txt": "",
+        "src/animals/__init__.py": "",
+        "src/animals/names.py": "def cat():\n    return 'Tom'\n",
+        "jobs/daily/notes.txt": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    daily = str(tmp_path / "jobs" / "daily")
+    source = str(tmp_path / "src")
+    done = script(SHIPPED, cwd=daily, CLUSTER=nodes.address, PYTHONPATH=source)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["cat"] == "Tom"
+    assert str(tmp_path) not in found["module"]
+    assert found["module"].startswith(folder)
+    assert "working_dir_files" in found["module"]
+    assert str(tmp_path) not in found["cwd"]
+    assert {"kept.txt", "src/animals/names.py", "jobs/daily/main.py"} <= set(found["files"])
+    stayed = {"ignored.txt", "big/data.bin", ".turnout/runs"}
+    assert not stayed & set(found["files"])
