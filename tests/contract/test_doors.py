@@ -16,8 +16,8 @@ USERS = {
 }  # fmt: skip
 BACKENDS = {
     "API_VERSION", "Attempt", "Backend", "Began", "Call", "Capability", "Check", "Child", "Codec",
-    "CompilerBackend", "Completion", "Detached", "EncodeError", "Ended", "EnvironmentConfig", "Executor",
-    "ExecutorBackend", "Given", "Graph", "Handle", "Host", "InlineExecutor", "Kept", "Level",
+    "CompilerBackend", "Completion", "Detached", "EncodeError", "Ended", "EnvironmentConfig",
+    "Executor", "ExecutorBackend", "Given", "Graph", "Handle", "Host", "InlineExecutor", "Kept", "Level",
     "Logged", "Message", "NATIVE", "NodeEvent", "Observation", "Outcome", "PROTOCOL_VERSION",
     "Parcel", "Payload", "PluginError", "Progress", "Project", "Ref", "Resources", "RunEvent",
     "RunInfo", "Sender", "Session", "Status", "Submission", "Summary", "TaskOptions",
