@@ -17,8 +17,8 @@ USERS = {
 BACKENDS = {
     "API_VERSION", "Attempt", "Backend", "Began", "Call", "Capability", "Check", "Child", "Codec",
     "CompilerBackend", "Completion", "Detached", "EncodeError", "Ended", "EnvironmentConfig",
-    "Executor", "ExecutorBackend", "Given", "Graph", "Handle", "Host", "InlineExecutor", "Kept", "Level",
-    "Logged", "Message", "NATIVE", "NodeEvent", "Observation", "Outcome", "PROTOCOL_VERSION",
+    "Executor", "ExecutorBackend", "Given", "Graph", "Handle", "Host", "InlineExecutor", "Kept",
+    "Level", "Logged", "Message", "NATIVE", "NodeEvent", "Observation", "Outcome", "PROTOCOL_VERSION",
     "Parcel", "Payload", "PluginError", "Progress", "Project", "Ref", "Resources", "RunEvent",
     "RunInfo", "Sender", "Session", "Status", "Submission", "Summary", "TaskOptions",
     "TaskSpec", "TaskTimeout", "Ticket", "UNSET", "WorkerLost", "about", "advisory",
