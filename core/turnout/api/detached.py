@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from turnout.api.errand import End, name_of, read_events
+from turnout.api.errand import End, name_of, read_end, read_events
 from turnout.backend.base import Detached, ExecutorBackend
 from turnout.engine import Result, Watch
 from turnout.errors import WorkerLost
@@ -16,7 +15,7 @@ from turnout.storage.store import Store
 
 if TYPE_CHECKING:
     from turnout.backend.base import Session
-    from turnout.storage.records import NodeRow, Records, RunRecord
+    from turnout.storage.records import NodeRow
 
 _PAUSE = 0.3
 _GRACE = 10
@@ -66,7 +65,7 @@ class Follower:
         """
         run_id, store = self._session.info.run_id, self._session.info.store
         self._store.write(name_of(run_id, "errand"), self._errand)
-        command = ("python", "-m", "turnout.api.errand", store, run_id)
+        command = ("python", "-m", "turnout.api.drive", store, run_id)
         there = self._backend.detach(command, self._session)
         self._started(there)
         try:
@@ -139,31 +138,6 @@ class Follower:
             self.result.error = failures.unpack(end.error)
         elif end.status == "succeeded":
             self.result.value = decode(end.codec, end.payload)
-
-
-def read_end(store: Store, run_id: str) -> End | None:
-    """How a run ended elsewhere; ``None`` while it goes on."""
-    data = store.read(name_of(run_id, "end"))
-    return None if data is None else pickle.loads(data)
-
-
-def catch_up(records: Records, record: RunRecord) -> None:
-    """Take over into the records how a run ended that nobody followed to its end."""
-    place = ((record.config or {}).get("execution_environment") or {}).get("store")
-    end = read_end(Store(place), record.id) if place else None
-    if end is None:
-        return
-    from turnout.storage.codecs import decode
-    from turnout.storage.records import NodeRow
-    from turnout.worker import failures
-
-    rows = list(end.rows)
-    if end.status == "succeeded":
-        kept = records.keep(record.id, "", decode(end.codec, end.payload))
-        rows.append(NodeRow(record.id, "", status="succeeded", **kept._asdict()))
-    error = None if end.error is None else failures.unpack(end.error)
-    told = None if error is None else f"{type(error).__name__}: {error}"
-    records.finish(record.id, end.status, told, git=record.git, url=record.url, rows=rows)
 
 
 def _stays(on_interrupt: str) -> bool:

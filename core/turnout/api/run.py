@@ -189,7 +189,7 @@ class Run(Generic[R]):
         record = self._records.find(self.id)
         if record.status == "running" and not record.pid:
             # It is driven elsewhere, and may have ended since.
-            from turnout.api.detached import catch_up
+            from turnout.api.errand import catch_up
 
             catch_up(self._records, record)
             record = self._records.find(self.id)
