@@ -121,12 +121,15 @@ class Task(Placeable, Generic[P, R]):
         return checker(self.returns)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102  (the function's)
+        result: Any  # what is made is a promise, and to editors the function's result
         trace = tracing.current()
         if trace is not None:
-            return cast("R", trace.add_task(self, self.arguments(args, kwargs)))
-        if self.dynamic:
-            return cast("R", plain_run(self, args, kwargs))
-        return cast("R", self.fn(*args, **kwargs))
+            result = trace.add_task(self, self.arguments(args, kwargs))
+        elif self.dynamic:
+            result = plain_run(self, args, kwargs)
+        else:
+            result = self.fn(*args, **kwargs)
+        return result  # type: ignore[no-any-return]
 
     def call(self, given: Mapping[str, Any]) -> Any:
         """Call the function with arguments by name; a coroutine function's coroutine is given."""

@@ -110,17 +110,15 @@ class Trace:
     def new_id(self, name: str) -> NodeId:
         """A node id that is not taken: the name, then ``name-2`` and so on."""
         ids = self._ids
+        free = name
         count = ids.get(name)
-        if count is None:
-            ids[name] = 1
-            return NodeId(name)
-        while True:
-            count += 1
-            candidate = f"{name}-{count}"
-            if candidate not in ids:
-                ids[name] = count
-                ids[candidate] = 1
-                return NodeId(candidate)
+        if count is not None:
+            while free in ids:
+                count += 1
+                free = f"{name}-{count}"
+            ids[name] = count
+        ids[free] = 1
+        return free  # type: ignore[return-value]  # naming the type is a call
 
     def add(self, node: AnyNode) -> None:
         """Append a node and remember what it is guarded by."""
