@@ -15,15 +15,15 @@ USERS = {
     "instantiate", "main", "map_task", "order", "run", "runs", "task", "workflow",
 }  # fmt: skip
 BACKENDS = {
-    "API_VERSION", "Attempt", "Backend", "Began", "Call", "Capability", "Check", "Child", "Codec",
-    "CompilerBackend", "Completion", "Detached", "EncodeError", "Ended", "EnvironmentConfig",
-    "Executor", "ExecutorBackend", "Given", "Graph", "Handle", "Host", "InlineExecutor", "Kept",
-    "Level", "Logged", "Message", "NATIVE", "NodeEvent", "Observation", "Outcome", "PROTOCOL_VERSION",
-    "Parcel", "Payload", "PluginError", "Progress", "Project", "Ref", "Resources", "RunEvent",
-    "RunInfo", "Sender", "Session", "Status", "Submission", "Summary", "TaskOptions",
-    "TaskSpec", "TaskTimeout", "Ticket", "UNSET", "WorkerLost", "about", "advisory",
-    "emulated", "end", "ended", "hookimpl", "loads", "logged", "memory_bytes", "read",
-    "run_call", "unsupported", "variables",
+    "API_VERSION", "Attempt", "Backend", "Began", "Call", "Capability", "Check", "Child",
+    "Codec", "CompilerBackend", "Completion", "Detached", "EncodeError", "Ended",
+    "EnvironmentConfig", "Executor", "ExecutorBackend", "Given", "Graph", "Handle", "Host",
+    "InlineExecutor", "Kept", "Level", "Logged", "Message", "NATIVE", "NodeEvent",
+    "Observation", "Outcome", "PROTOCOL_VERSION", "Parcel", "Payload", "PluginError",
+    "Progress", "Project", "Ref", "Resources", "RunEvent", "RunInfo", "Sender", "Session",
+    "Status", "Submission", "Summary", "TaskOptions", "TaskSpec", "TaskTimeout", "Ticket",
+    "UNSET", "WorkerLost", "about", "advisory", "emulated", "end", "ended", "hookimpl",
+    "loads", "logged", "memory_bytes", "read", "run_call", "unsupported", "variables",
 }  # fmt: skip
 TESTS = {"BackendSuite", "Place", "Recording", "ThreadsBackend", "asks", "installed"}
 
