@@ -206,8 +206,12 @@ def test_tasks_are_spread(connected: str) -> None:
 def test_a_placement_group_is_reserved_and_given_back(connected: str) -> None:
     settings = {"placement_group": {"bundles": [{"CPU": 1}], "strategy": "PACK"}}
     assert value(flows.ask_plainly, settings)["group"]
-    groups = ray.util.placement_group_table().values()
-    assert {group["state"] for group in groups} == {"REMOVED"}
+    end = time.monotonic() + 20
+    states = {"CREATED"}
+    while states != {"REMOVED"} and time.monotonic() < end:
+        states = {group["state"] for group in ray.util.placement_group_table().values()}
+        time.sleep(0.05)
+    assert states == {"REMOVED"}
 
 
 def test_bad_options_are_refused_with_a_hint() -> None:
