@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from turnout_local.pool import PoolExecutor
 
 
-class LocalExecutor(spi.InlineExecutor):
+class LocalExecutor(spi.Executor):
     """Runs calls here, one after another; one that may take only so long goes to a child process.
 
     Args:
@@ -19,23 +19,24 @@ class LocalExecutor(spi.InlineExecutor):
     """
 
     def __init__(self, session: spi.Session) -> None:
-        super().__init__(session.tasks)
         self._session = session
+        self._here = spi.InlineExecutor(session.tasks)
         self._child: PoolExecutor | None = None
 
     def submit(self, calls: Sequence[spi.Call]) -> Sequence[spi.Ticket]:
+        self._here.on_start = self.on_start
         for call in calls:
             if call.options.timeout is not None:
                 break
         else:
             if self._child is None:
-                return super().submit(calls)
+                return self._here.submit(calls)
         timed = [call.options.timeout is not None for call in calls]
         # Each step may find a value that cannot be sent; nothing has started before the last.
         here = [_here(call) for call in calls if call.options.timeout is None]
         there = [_there(call) for call in calls if call.options.timeout is not None]
         tickets_there = iter(self._submit_there(there))
-        tickets_here = iter(super().submit(here))
+        tickets_here = iter(self._here.submit(here))
         return [next(tickets_there) if aside else next(tickets_here) for aside in timed]
 
     def _submit_there(self, calls: Sequence[spi.Call]) -> Sequence[spi.Ticket]:
@@ -50,25 +51,28 @@ class LocalExecutor(spi.InlineExecutor):
 
     def wait_any(self, timeout: float | None = None) -> Sequence[spi.Completion]:
         if self._child is None:
-            return super().wait_any(timeout)
-        done = list(super().wait_any(timeout))
+            return self._here.wait_any(timeout)
+        done = list(self._here.wait_any(timeout))
         done += self._child.wait_any(0 if done else timeout)
         return done
 
     def cancel(self, tickets: Sequence[spi.Ticket]) -> None:
-        super().cancel(tickets)
+        self._here.cancel(tickets)
         if self._child is not None:
             self._child.cancel(tickets)
 
     def fetch(self, handle: spi.Handle) -> Any:
-        return handle.value() if isinstance(handle, spi.Payload) else super().fetch(handle)
+        return handle.value() if isinstance(handle, spi.Payload) else self._here.fetch(handle)
+
+    def put(self, value: Any) -> spi.Handle:
+        return self._here.put(value)
 
     def close(self) -> None:
         try:
             if self._child is not None:
                 self._child.close()
         finally:
-            super().close()
+            self._here.close()
 
 
 def _here(call: spi.Call) -> spi.Call:

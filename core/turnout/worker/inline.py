@@ -16,7 +16,7 @@ from turnout.backend.base import Executor
 from turnout.backend.call import Attempt, Call, Completion, Handle, Status, Ticket
 from turnout.graph import TaskKey
 from turnout.graph.refs import resolve
-from turnout.worker.run import run_call
+from turnout.worker.run import run_bare
 
 # Completions are handed over in batches of this many seconds, so that the engine's share of
 # a very short task stays small.
@@ -92,7 +92,7 @@ class InlineExecutor(Executor):
         started = None
         if self.on_start is not None:
             started = functools.partial(self._begins, self.on_start, ticket)
-        status, value, error, summary = run_call(call, values, task, digests, started)
+        status, value, error, summary = run_bare(call, values, task, digests, started)
         handle = Ref(value, summary.digest) if status is _DONE else None
         return Completion(ticket, status, handle, summary, error)
 

@@ -70,6 +70,17 @@ def run_call(
     Raises:
         KeyboardInterrupt: the user's interrupt is not a failure of the task.
     """
+    return Outcome(*run_bare(call, values, task, digests, on_attempt))
+
+
+def run_bare(
+    call: Call,
+    values: Sequence[Any],
+    task: Task[..., Any],
+    digests: Sequence[str] = (),
+    on_attempt: Tell | None = None,
+) -> tuple[Status, Any, BaseException | None, Summary]:
+    """As `run_call`, for who takes the outcome apart at once: the fields of an `Outcome`."""
     begin = _clock()
     key = ""
     inputs = _NO_INPUTS
@@ -83,7 +94,7 @@ def run_call(
             if hit is not None:
                 seconds = _clock() - begin
                 summary = Summary(seconds, begin + _EPOCH, cached="hit", key=key, digest=hit.digest)
-                return Outcome(_DONE, hit.value, None, summary)
+                return _DONE, hit.value, None, summary
         value = _attempted(call, values, task, attempts, metrics, on_attempt)
         seconds = _clock() - begin
         if key and not task.dynamic and not caching.still_holds(call, inputs, values, task):
@@ -110,7 +121,7 @@ def run_call(
         task.dynamic,
         tuple(metrics.items()) if metrics else (),
     )
-    return Outcome(_DONE, value, None, summary)
+    return _DONE, value, None, summary
 
 
 def _attempted(
@@ -207,10 +218,10 @@ def _describe(error: Exception, call: Call, kwargs: dict[str, Any] | None) -> No
 
 def _failed(
     call: Call, error: Exception, begin: float, attempts: list[Attempt], key: str
-) -> Outcome:
+) -> tuple[Status, Any, BaseException | None, Summary]:
     seconds = _clock() - begin
     if not attempts or attempts[-1].error is not error:
         # It failed before or after the task itself, as where its result cannot be stored.
         attempts.append(Attempt(call.attempt + len(attempts), error, seconds, False))
     summary = Summary(seconds, begin + _EPOCH, attempts=tuple(attempts), key=key)
-    return Outcome(Status.FAILED, None, error, summary)
+    return Status.FAILED, None, error, summary
