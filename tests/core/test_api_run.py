@@ -70,6 +70,23 @@ def test_inputs_by_name_and_by_config() -> None:
     assert turnout.run(by_dataclass, {"a": 2}).outputs == 7
 
 
+@task
+def power(digits: int) -> int:
+    return 10**digits
+
+
+@workflow
+def powers(digits: int) -> int:
+    return power(digits)
+
+
+def test_a_number_too_long_to_be_written_out_is_kept_too() -> None:
+    run = turnout.run(powers, digits=5000)
+    assert run.outputs == 10**5000
+    again = turnout.get_run(run.id)
+    assert again.outputs == again.output("power") == 10**5000
+
+
 def test_a_plain_call_gives_the_same() -> None:
     assert flow(1) == turnout.run(flow, a=1).outputs
     assert flow(a=1, b=3) == 7

@@ -21,7 +21,6 @@ from turnout.storage.records import NodeRow, Records, RunRecord
 from turnout.storage.rows import PackedRow, usual_row
 
 _BATCH_ROWS = 500
-_PLAIN = "plain/1"
 _BATCH_SECONDS = 1.0
 
 
@@ -110,7 +109,10 @@ def _usual_row(job: Job) -> PackedRow | None:
     step = job.step
     if type(small) is not int or step.spec is None or cached or key or digest or kept or metrics:
         return None
-    return usual_row(step.id, step.spec.name, started, seconds, small)
+    try:
+        return usual_row(step.id, step.spec.name, started, seconds, small)
+    except ValueError:  # Python does not write out a number of thousands of digits
+        return None
 
 
 def row_of(run_id: str, job: Job, store: str = "", keep: bool = False) -> NodeRow:
@@ -144,7 +146,9 @@ def row_of(run_id: str, job: Job, store: str = "", keep: bool = False) -> NodeRo
             if artifact is not None and store:
                 artifact = f"{store}#{artifact}"
         elif keep and small is not UNSET:
-            codec, payload = _plain(small)
+            from turnout.storage.codecs import encode
+
+            codec, payload, _ = encode(small)
     return NodeRow(
         run_id,
         step.id,
@@ -172,15 +176,6 @@ _STATUS = {
     State.SKIPPED: "skipped",
     State.CANCELLED: "cancelled",
 }
-
-
-def _plain(value: Any) -> tuple[str, bytes]:
-    if type(value) is int:
-        return _PLAIN, b"%d" % value
-    from turnout.storage.codecs import encode
-
-    encoded = encode(value)
-    return encoded.codec, encoded.payload
 
 
 def first_record(

@@ -70,7 +70,7 @@ def encode(value: Any, where: str = "", *, stored: bool = False) -> Encoded:
     >>> encode({"C": 0.1}).codec
     'plain/1'
     """
-    codec = _PLAIN_CODEC if type(value) in _PLAIN else _typed_codec_of(value)
+    codec = None if type(value) in _PLAIN else _typed_codec_of(value)
     try:
         # Whether a value is plain is told by encoding it; that is done once.
         payload = _plainly(value) if codec is None else codec.encode(value)
