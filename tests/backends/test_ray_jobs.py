@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from turnout import task, workflow
 from turnout.errors import PlanError
 
 STEPS = """
+import contextlib
 import os
 import time
 
@@ -222,3 +225,70 @@ def test_a_dashboard_that_is_not_there_is_told_plainly(project: Project) -> None
     assert status == 2, err
     assert "the run cannot be submitted as a Ray job" in err
     assert "Traceback" not in err
+
+
+class Line:
+    """A connection to the dashboard that can be cut."""
+
+    def __init__(self, dashboard: str) -> None:
+        self._there = int(dashboard.rpartition(":")[2])
+        self.port = free_port()
+        self._listener: socket.socket | None = None
+
+    def open(self) -> None:
+        """Let connections through."""
+        listener = self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        """Refuse new connections; each request makes one."""
+        assert self._listener is not None
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._there))
+            threading.Thread(target=self._join, args=(near, far), daemon=True).start()
+
+    def _join(self, near: socket.socket, far: socket.socket) -> None:
+        with near, far:
+            back = threading.Thread(target=self._pass, args=(far, near), daemon=True)
+            back.start()
+            self._pass(near, far)
+            back.join()
+
+    def _pass(self, a: socket.socket, b: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := a.recv(1 << 16):
+                b.sendall(data)
+        for end in (a, b):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_connection_that_fails_for_a_while_does_not_fail_the_run(
+    project: Project, dashboard: str
+) -> None:
+    line = Line(dashboard)
+    line.open()
+    address = f"execution_environment.address=http://127.0.0.1:{line.port}"
+    with project.start("seconds=4", address) as process:
+        assert process.stderr is not None
+        told = ""
+        for text in process.stderr:
+            told += text
+            if "the task speaks" in text:
+                line.cut()
+            if "does not answer" in text:
+                line.open()
+                break
+        told += process.stderr.read()
+        assert process.wait(60) == 0, told
+    line.cut()
+    assert "the cluster does not answer, asking on" in told
+    assert turnout.get_run().status == "succeeded"

@@ -58,19 +58,34 @@ class Job(spi.Detached):
                 "http://127.0.0.1:8265"
             ) from error
         self._heard = 0
+        self._log = session.log
+        self._silent = False
         self.url = f"{self._client.get_address()}/#/jobs/{self._id}"
 
     def state(self) -> str:
-        status = self._client.get_job_status(self._id)
+        from requests import RequestException
+
+        try:
+            status = self._client.get_job_status(self._id)
+        except RequestException as error:
+            # The run goes on without this process, whose connection may come back.
+            if not self._silent:
+                self._silent = True
+                self._log(f"the cluster does not answer, asking on: {type(error).__name__}")
+            return "running"
+        self._silent = False
         return str(status.value).lower() if status.is_terminal() else "running"
 
     def output(self) -> str:
+        from requests import RequestException
+
         text: Any = ""
-        with contextlib.suppress(RuntimeError):  # there is no log yet
+        # There is no log yet, or no connection; a later answer has it all.
+        with contextlib.suppress(RuntimeError, RequestException):
             text = self._client.get_job_logs(self._id)
         # Of a line that goes on, the rest is told with the next.
         whole = text[: text.rfind("\n") + 1]
-        new, self._heard = whole[self._heard :], len(whole)
+        new, self._heard = whole[self._heard :], max(self._heard, len(whole))
         return str(new)
 
     def cancel(self) -> None:
