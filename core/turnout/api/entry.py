@@ -116,6 +116,7 @@ def prepare(
     from turnout.config.project import alias_main
 
     alias_main()
+    composed = _placed(composed)
     plan = plan_for(workflow, composed, until=until)
     project = project_of(workflow)
     execution = Execution(
@@ -130,6 +131,15 @@ def prepare(
     )
     execution.errand = _errand(workflow, composed, project, name=name, tags=tags, until=until)
     return execution
+
+
+def _placed(composed: Composed) -> Composed:
+    """The config with its store where this process sees it: workers have other directories."""
+    store = composed.settings.store
+    if not store or "://" in store or os.path.isabs(store):
+        return composed
+    settings = dataclasses.replace(composed.settings, store=os.path.abspath(store))
+    return dataclasses.replace(composed, settings=settings)
 
 
 def _errand(
