@@ -14,12 +14,15 @@ from typing import Any, Final
 import ray
 
 from turnout import spi
+from turnout_ray.options import joins
 
 _PATIENCE: Final = 10.0
 
 _lock = threading.Lock()
 _users = 0
 _ours = False
+_made: Any = None
+"""The settings that `enter` connected with."""
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set in a Ray job's process, whose workers have the job's files already."""
@@ -37,17 +40,17 @@ def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None
     Raises:
         PluginError: it cannot be reached, or is another one than the process is connected to.
     """
-    global _users, _ours
+    global _users, _ours, _made
     with _lock:
         if ray.is_initialized():
-            if config.address not in (None, "auto") and not _is_at(config.address):
+            if not _is_where(config):
                 raise spi.PluginError(
                     f"this process is connected to the Ray cluster at {_address()}, and "
                     f"execution_environment.address is {config.address}; call ray.shutdown() first"
                 )
         else:
             _connect(config, project)
-            _ours = True
+            _ours, _made = True, config
             found = url()
             if found:
                 log(f"Ray dashboard: {found}")
@@ -56,12 +59,28 @@ def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None
 
 def leave() -> None:
     """A run has ended; the last one ends what `enter` began."""
-    global _users, _ours
+    global _users, _ours, _made
     with _lock:
         _users -= 1
         if _users == 0 and _ours:
-            _ours = False
+            _ours, _made = False, None
             ray.shutdown()
+
+
+def missing(config: Any) -> dict[str, Any]:
+    """What of the settings' ``runtime_env`` tasks have to bring along.
+
+    The connection has been made without it, by the user or by another run.
+    """
+    with _lock:
+        wanted = dict(config.runtime_env)
+        return {} if _made is not None and dict(_made.runtime_env) == wanted else wanted
+
+
+def started() -> bool:
+    """Whether what this process is connected to was started here, and so does not grow."""
+    with _lock:
+        return _made is not None and not joins(_made)
 
 
 def url() -> str | None:
@@ -72,9 +91,17 @@ def url() -> str | None:
     return f"http://{found}" if found else None
 
 
-def joins(config: Any) -> bool:
-    """Whether the settings name a cluster, so that nothing is started."""
-    return config.address not in (None, "local") or "RAY_ADDRESS" in os.environ
+def lacks(wanted: Mapping[str, float]) -> str:
+    """What of the amounts no single node has, in words; empty where one has them all."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    if any(all(has.get(name, 0) >= much for name, much in wanted.items()) for has in nodes):
+        return ""
+    short = [
+        f"{much:g} {name}"
+        for name, much in wanted.items()
+        if all(has.get(name, 0) < much for has in nodes)
+    ]
+    return ", ".join(short) or " with ".join(f"{much:g} {name}" for name, much in wanted.items())
 
 
 def _connect(config: Any, project: spi.Project) -> None:
@@ -144,6 +171,14 @@ def _reason(config: Any, error: Exception) -> str:
 
 def _address() -> str:
     return str(ray.get_runtime_context().gcs_address)
+
+
+def _is_where(config: Any) -> bool:
+    if config.address in (None, "auto"):
+        return True
+    if _made is not None and config.address == _made.address:
+        return True
+    return _is_at(config.address)
 
 
 def _is_at(address: str) -> bool:

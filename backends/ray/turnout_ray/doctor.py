@@ -17,6 +17,7 @@ from turnout import spi
 from turnout_ray import cluster
 from turnout_ray.jobs import dashboard_address
 from turnout_ray.leftovers import leftovers
+from turnout_ray.options import joins
 
 _PATIENCE: Final = 60.0
 _GIB: Final = 1 << 30
@@ -30,8 +31,8 @@ def checks(config: Any, project: spi.Project) -> Iterator[spi.Check]:
     if config.submit:
         yield _jobs(config)
         return
-    yield from leftovers(joins=cluster.joins(config))
-    if not cluster.joins(config):
+    yield from leftovers(joins=joins(config))
+    if not joins(config):
         yield from _shared_memory()
     try:
         cluster.enter(config, project, lambda _: None)
@@ -45,7 +46,7 @@ def checks(config: Any, project: spi.Project) -> Iterator[spi.Check]:
         yield _dashboard(config)
     finally:
         cluster.leave()
-    if not cluster.joins(config):
+    if not joins(config):
         yield spi.Check.ok("stopping", "the instance is stopped")
 
 
@@ -65,7 +66,7 @@ def _jobs(config: Any) -> spi.Check:
 
 
 def _unreachable(config: Any, error: BaseException) -> spi.Check:
-    if cluster.joins(config):
+    if joins(config):
         remedy = (
             "look with `ray status --address=...` on a machine of the cluster;\n"
             "address=null starts an instance on this machine instead"
@@ -80,7 +81,7 @@ def _connected(config: Any) -> spi.Check:
     amounts = f"{there.get('CPU', 0):g} CPU, {there.get('GPU', 0):g} GPU"
     amounts += f", {there.get('memory', 0) / _GIB:.1f} GiB for tasks"
     detail = f"{len(nodes)} node{'s' * (len(nodes) != 1)}, {amounts}"
-    if cluster.joins(config):
+    if joins(config):
         where = config.address or os.environ.get("RAY_ADDRESS")
         return spi.Check.ok("cluster", f"joined {where}: {detail}")
     return spi.Check.ok("instance", f"starts here: {detail}")
@@ -184,7 +185,7 @@ def _dashboard(config: Any) -> spi.Check:
     url = cluster.url()
     if url:
         return spi.Check.ok("dashboard", url)
-    if cluster.joins(config):
+    if joins(config):
         return spi.Check.ok("dashboard", "the cluster serves none, or not to this machine")
     return spi.Check.ok("dashboard", "none; execution_environment.dashboard=true serves one")
 

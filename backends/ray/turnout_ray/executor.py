@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from turnout import spi
 from turnout_ray import cluster, remote
 from turnout_ray.failures import judge
-from turnout_ray.options import remote_options
+from turnout_ray.options import amounts, over, remote_options
 from turnout_ray.reporter import Mailbox
 from turnout_ray.stopping import Stopper
 from turnout_ray.ticket import RayTicket
@@ -98,6 +98,8 @@ class RayExecutor(spi.Executor):
         kind = self._kinds.get(parcel.number)
         if kind is None:
             kind = self._kinds[parcel.number] = self._kind(parcel)
+        if call.options.timeout is not None:
+            self._listen()  # before a worker looks for it
         function, intro, options = kind
         # What `options(...).remote(...)` comes to, without a new class for each call.
         refs = function._remote(
@@ -115,7 +117,6 @@ class RayExecutor(spi.Executor):
         self._named[call.id, call.attempt] = ticket
         if call.options.timeout is not None:
             self._timed.add(ticket)
-            self._listen()
         return ticket
 
     def wait_any(self, timeout: float | None = None) -> Sequence[spi.Completion]:
@@ -193,9 +194,12 @@ class RayExecutor(spi.Executor):
         timeout = call.options.timeout
         pause = _PAUSE if timeout is None else min(_PAUSE, timeout / 20)
         task = [bytes(part) for part in self._sender.intro(parcel.number)]
-        intro: Any = pickle.dumps((bytes(self._setup), task, self._name, pause), protocol=5)
+        intro: Any = pickle.dumps(
+            (bytes(self._setup), task, self._name, pause, timeout is not None), protocol=5
+        )
         intro = ray.put(intro) if len(intro) > _INSIDE else with_length(intro)
         options = remote_options(self._config, call.options)
+        self._see_to_room(call, amounts(options))
         if self._group is not None and "scheduling_strategy" not in options:
             from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -204,11 +208,21 @@ class RayExecutor(spi.Executor):
         if not small:
             options["num_returns"] = 2
         function = _together if small else _apart
-        environment = options.pop("runtime_env", None)
-        if environment is not None:
+        environment = over(cluster.missing(self._config), options.pop("runtime_env", {}))
+        if environment:
             function = ray.remote(runtime_env=environment)(function._function)
             options["serialized_runtime_env_info"] = function._serialized_base_runtime_env_info
         return function, intro, options
+
+    def _see_to_room(self, call: spi.Call, wanted: dict[str, float]) -> None:
+        """Ray itself would wait for ever for what is not there, and say nothing."""
+        lacking = cluster.lacks(wanted) if wanted else ""
+        if not lacking:
+            return
+        told = f"node {call.id!r} asks for {lacking}, and no node of Ray's has that"
+        if cluster.started():
+            raise spi.PluginError(f"{told}; ask for less, or for another execution environment")
+        self._session.log(f"{told}; it waits until one joins")
 
     def _is_small(self, call: spi.Call) -> bool:
         """Whether a result surely is so small that it may come to the driver with the reply."""

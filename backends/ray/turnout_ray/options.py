@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -44,8 +45,8 @@ def problems_of(config: Any, node: str, options: spi.TaskOptions) -> list[str]:
             problems.append(f"node {node!r}: options.ray has no {name!r}; {hint}")
     if said.get("scheduling_strategy", "SPREAD") not in (None, "DEFAULT", "SPREAD"):
         problems.append(f"node {node!r}: options.ray.scheduling_strategy is DEFAULT or SPREAD")
-    wanted = options.resources
-    if wanted is None or config.address is not None or "RAY_ADDRESS" in os.environ:
+    wanted = options.resources or spi.Resources()
+    if joins(config) or _is_connected():
         return problems
     # What is started here does not grow: Ray would wait for ever.
     cores = config.num_cpus if config.num_cpus is not None else os.cpu_count() or 1
@@ -55,7 +56,43 @@ def problems_of(config: Any, node: str, options: spi.TaskOptions) -> list[str]:
                 f"node {node!r} asks for {amount:g} {what} and this machine's instance has "
                 f"{there}; ask for less, or set execution_environment.num_{what}s"
             )
+    custom = [*wanted.custom, *(said.get("resources") or ())]
+    if custom:
+        problems.append(
+            f"node {node!r} asks for {', '.join(map(repr, custom))}, and an instance started on "
+            "this machine has no custom resources; set execution_environment.address to a "
+            "cluster that has"
+        )
     return problems
+
+
+def joins(config: Any) -> bool:
+    """Whether the settings name a cluster, so that nothing is started."""
+    if config.address is None:
+        return "RAY_ADDRESS" in os.environ
+    return bool(config.address != "local")
+
+
+def _is_connected() -> bool:
+    """Whether this process has a connection already; asking does not import Ray."""
+    found = sys.modules.get("ray")
+    return bool(found is not None and found.is_initialized())
+
+
+def amounts(asked: Mapping[str, Any]) -> dict[str, float]:
+    """What `remote_options` asks for, in the words of Ray's nodes.
+
+    >>> amounts({"num_cpus": 2, "resources": {"tpu": 1}, "max_retries": 3})
+    {'CPU': 2, 'tpu': 1}
+    """
+    found = {
+        name: asked[option]
+        for option, name in (("num_cpus", "CPU"), ("num_gpus", "GPU"), ("memory", "memory"))
+        if option in asked
+    }
+    if "accelerator_type" in asked:
+        found[f"accelerator_type:{asked['accelerator_type']}"] = 0.001
+    return {**found, **asked.get("resources", {})}
 
 
 def remote_options(config: Any, options: spi.TaskOptions) -> dict[str, Any]:
@@ -82,6 +119,18 @@ def remote_options(config: Any, options: spi.TaskOptions) -> dict[str, Any]:
     if environment:
         asked["runtime_env"] = environment
     return asked
+
+
+def over(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
+    """One ``runtime_env`` over another, as Ray itself would have it.
+
+    >>> over({"pip": ["a"], "env_vars": {"A": "1"}}, {"env_vars": {"B": "2"}})
+    {'pip': ['a'], 'env_vars': {'A': '1', 'B': '2'}}
+    """
+    both = {**outer, **inner}
+    if "env_vars" in outer and "env_vars" in inner:
+        both["env_vars"] = {**outer["env_vars"], **inner["env_vars"]}
+    return both
 
 
 def _said(options: spi.TaskOptions) -> dict[str, Any]:

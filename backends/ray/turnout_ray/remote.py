@@ -46,8 +46,9 @@ def split(box: Any) -> Any:
 def _run(args: tuple[Any, ...]) -> tuple[spi.Call, spi.Outcome, list[spi.Message]]:
     intro, message, given = taken(args)
     host, address = _introduced(intro)
+    say = reporter.tell if address.timed else reporter.say
     with reporter.call(address, message):
-        call, outcome = host.run(message, reporter.say, [opened(one) for one in given])
+        call, outcome = host.run(message, say, [opened(one) for one in given])
     return call, outcome, reporter.rest()
 
 
@@ -68,13 +69,16 @@ def _ended(call: spi.Call, outcome: spi.Outcome, said: list[spi.Message]) -> spi
 def _introduced(intro: bytes) -> tuple[spi.Host, Address]:
     """The host of the run that a task belongs to, which knows the task from now on."""
     setup, task, *address = pickle.loads(intro)
-    host = _host(setup)
+    told = Address(*address)
+    host = _host(setup, told.mailbox)
     host.learn(task)
-    return host, Address(*address)
+    return host, told
 
 
 @functools.lru_cache(maxsize=8)
-def _host(setup: bytes) -> spi.Host:
+def _host(setup: bytes, executor: str) -> spi.Host:
+    # Executors of one run count its tasks apart, and are set up alike.
+    del executor
     folder = os.getcwd()
     root = folder if _PACKAGED in folder else None
     return spi.Host([setup], reporter.log, root)

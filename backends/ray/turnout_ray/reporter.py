@@ -48,10 +48,12 @@ class Address(NamedTuple):
     Attributes:
         mailbox: the name of the actor, which the driver makes when it has to wait.
         pause: seconds after which a call that goes on is told of.
+        timed: whether the driver has to know at once when an attempt begins.
     """
 
     mailbox: str
     pause: float
+    timed: bool = False
 
 
 class Reporter:
@@ -92,6 +94,11 @@ class Reporter:
         """Tell the driver something of the call that runs."""
         with self._lock:
             self._said.append(message)
+
+    def tell(self, message: spi.Message) -> None:
+        """Tell the driver at once: a task may keep every other thread from running."""
+        self.say(message)
+        self._flush()
 
     def log(self, attributes: dict[str, Any]) -> None:
         """Tell what has been logged here."""

@@ -1,0 +1,228 @@
+"""Ray where it is asked for twice, by other names, or for what it has not."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+import turnout
+from turnout import Resources, spi, task, workflow
+from turnout.errors import PlanError, PluginError, RunFailed, TaskTimeout
+from turnout_ray import RayBackend, RayConfig
+
+TASKS = """
+import os
+
+import turnout
+from turnout import task, workflow
+
+
+@task(cache=True)
+def where(x: int) -> list[str]:
+    return [os.getcwd()] * x
+
+
+@workflow
+def places(x: int) -> list[str]:
+    return where(x)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder() -> Iterator[str]:
+    """Where Ray keeps its files, so that nobody else's instance is found or finds ours."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("RAY_TMPDIR", folder)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").touch()
+
+
+@pytest.fixture
+def port(folder: str) -> Iterator[str]:
+    """A cluster of one node."""
+    cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False})
+    try:
+        yield cluster.address.rpartition(":")[2]
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def connected(folder: str) -> Iterator[None]:
+    """An instance the user has started in this process."""
+    ray.init(num_cpus=1, include_dashboard=False, logging_level="WARNING")
+    yield
+    ray.shutdown()
+
+
+@task(timeout=1)
+def backtrack() -> bool:
+    # One call into C, which keeps every other thread of its process from running.
+    return re.match(r"(a+)+$", "a" * 29 + "b") is None
+
+
+@workflow
+def stuck() -> bool:
+    return backtrack()
+
+
+@task
+def read(name: str) -> str:
+    return os.environ.get(name, "")
+
+
+@task(options={"ray": {"runtime_env": {"env_vars": {"SET_TASK": "t"}}}})
+def read_own(name: str) -> str:
+    return os.environ.get(name, "") + os.environ.get("SET_TASK", "")
+
+
+@workflow
+def variables(variable: str) -> list[str]:
+    return [read(variable), read_own(variable)]
+
+
+@task(resources=Resources(gpu=1))
+def train() -> int:
+    return 1
+
+
+@workflow
+def training() -> int:
+    return train()
+
+
+@task(resources=Resources(custom={"licence": 1}))
+def licensed() -> int:
+    return 1
+
+
+@workflow
+def licensing() -> int:
+    return licensed()
+
+
+@task(resources=Resources(cpu=64))
+def large() -> int:
+    return 1
+
+
+@workflow
+def enlarging() -> int:
+    return large()
+
+
+def value(flow: Any, settings: dict[str, Any] | None = None, **inputs: Any) -> Any:
+    return turnout.run(
+        flow, execution_environment={"backend": "ray", **(settings or {})}, **inputs
+    ).outputs
+
+
+def test_two_environments_of_one_run_do_not_mix_up_their_tasks() -> None:
+    """Each numbers its tasks from the start, and they may share worker processes."""
+    Path("conf/execution_environment").mkdir(parents=True)
+    Path("conf/config.yaml").write_text("n: 100\n")
+    Path("conf/execution_environment/prod.yaml").write_text(
+        "defaults: [ray]\naddress: local\nnum_cpus: 1\n"
+    )
+    Path("main.py").write_text(
+        textwrap.dedent("""
+        import turnout
+        from turnout import task, workflow
+        from omegaconf import DictConfig
+
+        @task
+        def one(x: int) -> int:
+            return x + 1
+
+        @task(execution_environment="ray")
+        def twenty(x: int) -> int:
+            return x + 20
+
+        @workflow(config_path="conf", config_name="config")
+        def flow(cfg: DictConfig) -> list:
+            return [one(cfg.n), one(twenty(cfg.n)), one(twenty(one(cfg.n)))]
+
+        if __name__ == "__main__":
+            turnout.main(flow)
+        """)
+    )
+    done = subprocess.run(
+        [sys.executable, "main.py", "execution_environment=prod"],
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1:] == ["[101, 121, 122]"], done.stderr
+
+
+def test_a_timeout_ends_what_lets_no_other_thread_run(connected: None) -> None:
+    begin = time.monotonic()
+    with pytest.raises(RunFailed) as caught:
+        value(stuck)
+    assert isinstance(caught.value.__cause__, TaskTimeout)
+    assert time.monotonic() - begin < 8
+
+
+def test_a_runtime_env_reaches_tasks_on_the_user_s_own_connection(connected: None) -> None:
+    settings = {"runtime_env": {"env_vars": {"SET_ALL": "a"}}}
+    assert value(variables, settings, variable="SET_ALL") == ["a", "at"]
+    assert value(variables, variable="SET_ALL") == ["", "t"]
+
+
+def test_what_an_instance_started_here_has_not_is_refused() -> None:
+    with pytest.raises(PlanError, match="node 'licensed' asks for 'licence'"):
+        value(licensing)
+    with pytest.raises(PlanError, match="node 'large' asks for 64 cpu"):
+        value(enlarging, {"address": "local", "num_cpus": 2})
+    assert not ray.is_initialized()
+    with pytest.raises(PluginError, match="asks for 1 GPU, and no node of Ray's has that"):
+        value(training, {"num_gpus": None, "num_cpus": 1})
+    assert not ray.is_initialized()
+    with pytest.raises(PlanError, match="node 'train' asks for 1 gpu"):
+        value(training, {"num_gpus": 0})
+
+
+def test_one_cluster_by_the_name_of_its_machine(
+    port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a sweep holds, and what its jobs then open, is the same connection."""
+    Path("review_places.py").write_text(TASKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from review_places import places  # type: ignore[import-not-found, unused-ignore]
+
+    settings = {"address": f"localhost:{port}", "store": "results"}
+    project = spi.Project(root=tmp_path, source=tmp_path)
+    with RayBackend().shared(RayConfig(address=settings["address"]), project, print):
+        [there] = value(places, settings, x=1)
+    assert there != str(tmp_path), "workers have a directory of their own"
+    assert any(Path("results").rglob("*")), "and the store is where the driver says"
+
+
+def test_what_no_node_has_is_known(port: str) -> None:
+    from turnout_ray import cluster
+
+    ray.init(f"localhost:{port}", logging_level="WARNING")
+    assert cluster.lacks({"CPU": 1}) == ""
+    assert cluster.lacks({"CPU": 1, "licence": 2}) == "2 licence"
+    assert not cluster.started()
