@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -55,6 +57,12 @@ class RayConfig(spi.EnvironmentConfig):
             raise ValueError(
                 f"{where}.scheduling_strategy is DEFAULT or SPREAD, "
                 f"not {self.scheduling_strategy!r}"
+            )
+        address = self.address
+        if address not in (None, "auto", "local") and ":" not in str(address):
+            raise ValueError(
+                f"{where}.address is auto, HOST:PORT, ray://HOST:PORT or, with submit=true, the "
+                f"dashboard's http://HOST:PORT; not {address!r}"
             )
         for name in ("num_cpus", "num_gpus", "max_retries"):
             amount = getattr(self, name)
@@ -115,6 +123,7 @@ class RayBackend(spi.ExecutorBackend):
         if config.submit:  # this process is connected to nothing
             yield
             return
+        _show_all_that_is_printed()
         from turnout_ray import cluster
 
         cluster.enter(config, project, log)
@@ -136,9 +145,17 @@ class RayBackend(spi.ExecutorBackend):
         return Job(command, session)
 
     def open(self, session: spi.Session) -> spi.Executor:
+        _show_all_that_is_printed()
         from turnout_ray.executor import RayExecutor
 
         return RayExecutor(session)
+
+
+def _show_all_that_is_printed() -> None:
+    """Set what Ray reads when it is imported, unless the user has said otherwise."""
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    if not sys.stdout.isatty():
+        os.environ.setdefault("RAY_COLOR_PREFIX", "0")
 
 
 @spi.hookimpl

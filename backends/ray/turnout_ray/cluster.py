@@ -6,9 +6,12 @@ Runs of one process that overlap share it; the last to leave stops what was star
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import ray
@@ -49,12 +52,29 @@ def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None
                     f"execution_environment.address is {config.address}; call ray.shutdown() first"
                 )
         else:
-            _connect(config, project)
+            begin = time.monotonic()
+            with _as_it_was(signal.SIGTERM):
+                _connect(config, project)
             _ours, _made = True, config
+            what = "joined" if joins(config) else "started on this machine"
+            log(f"Ray {ray.__version__} {what} in {time.monotonic() - begin:.1f} s")
             found = url()
             if found:
                 log(f"Ray dashboard: {found}")
         _users += 1
+
+
+@contextmanager
+def _as_it_was(number: signal.Signals) -> Iterator[None]:
+    """Leave a signal's handler alone: Ray's own ends the driver as if the run had failed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        signal.signal(number, before if before is not None else signal.SIG_DFL)
 
 
 def leave() -> None:
@@ -182,4 +202,19 @@ def _is_where(config: Any) -> bool:
 
 
 def _is_at(address: str) -> bool:
-    return address.removeprefix("ray://").partition(":")[0] in _address() or address == "local"
+    """Whether the user's own connection is to this address."""
+    if "://" in address or ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+        return "://" in address  # the addresses of a client and of a cluster cannot be compared
+    host, _, port = address.rpartition(":")
+    there, _, its_port = _address().rpartition(":")
+    return address == "local" or (port == its_port and _ip(host) == _ip(there))
+
+
+def _ip(host: str) -> str:
+    try:
+        found = socket.gethostbyname(host)
+    except OSError:
+        return host
+    if not found.startswith("127."):
+        return found
+    return str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]

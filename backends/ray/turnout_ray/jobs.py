@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -39,6 +40,8 @@ class Job(spi.Detached):
             raise spi.PluginError(
                 f"Ray Jobs cannot be used ({error}); pip install 'turnout[ray]'"
             ) from error
+        # What Ray says of the upload is no news to the user.
+        logging.getLogger("ray").setLevel(logging.WARNING)
         config = session.config
         address = dashboard_address(config.address)
         environment = with_project(config.runtime_env, session.project)

@@ -53,12 +53,14 @@ def leftovers(*, joins: bool) -> Iterator[spi.Check]:
         yield spi.Check.warning(
             "instances",
             f"on this machine, and a run would start another: {', '.join(standing)}",
-            "address=auto joins it; if nobody uses it, `ray stop` ends it",
+            "address=auto joins it; `ray stop` ends every instance of this machine",
         )
     if lost:
-        pids = ", ".join(str(one.pid) for one in lost)
+        pids = [str(one.pid) for one in lost]
         yield spi.Check.warning(
-            "leftovers", f"processes of an instance that has gone: {pids}", f"kill {pids}"
+            "leftovers",
+            f"processes of an instance that has gone: {', '.join(pids)}",
+            f"kill {' '.join(pids)}",
         )
     if not heads and not lost:
         yield spi.Check.ok("leftovers", "nothing of Ray's runs here")

@@ -11,6 +11,7 @@ from turnout import spi
 from turnout_ray.reporter import Address, reporter
 from turnout_ray.values import Box, CallFailed, Reply, opened, pack, taken
 
+_HERE = os.getcwd()  # a task may go elsewhere
 _PACKAGED = "working_dir_files"  # where Ray unpacks a working directory it was sent
 
 
@@ -79,6 +80,4 @@ def _introduced(intro: bytes) -> tuple[spi.Host, Address]:
 def _host(setup: bytes, executor: str) -> spi.Host:
     # Executors of one run count its tasks apart, and are set up alike.
     del executor
-    folder = os.getcwd()
-    root = folder if _PACKAGED in folder else None
-    return spi.Host([setup], reporter.log, root)
+    return spi.Host([setup], reporter.log, _HERE if _PACKAGED in _HERE else None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from turnout.api.errand import End, name_of, read_end, read_events
+from turnout.api.errand import End, forget, name_of, read_end, read_events
 from turnout.backend.base import Detached, ExecutorBackend
 from turnout.engine import Result, Watch
 from turnout.errors import WorkerLost
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from turnout.storage.records import NodeRow
 
 _PAUSE = 0.3
+_PRINTED = 1.0
+"""How often to ask for events and for what has been printed, in seconds."""
 _GRACE = 10
 """How many pauses to wait for the end of a run whose process has gone."""
 
@@ -50,6 +55,7 @@ class Follower:
         self._started = started
         self._store = Store(session.info.store)
         self._seen = 0
+        self._next = 0.0
         self._cancel = threading.Event()
 
     def cancel(self) -> None:
@@ -66,10 +72,15 @@ class Follower:
         run_id, store = self._session.info.run_id, self._session.info.store
         self._store.write(name_of(run_id, "errand"), self._errand)
         command = ("python", "-m", "turnout.api.drive", store, run_id)
-        there = self._backend.detach(command, self._session)
+        try:
+            there = self._backend.detach(command, self._session)
+        except BaseException:
+            forget(self._store, run_id)
+            raise
         self._started(there)
         try:
-            self._follow(there)
+            with _ended_as_interrupted():
+                self._follow(there)
         except KeyboardInterrupt:
             if _stays(self._session.config.on_interrupt):
                 self.result.status = "running"
@@ -78,7 +89,9 @@ class Follower:
             there.cancel()
             self._await_end(there)
             self.result.status = "cancelled"
+            forget(self._store, run_id)
             raise
+        forget(self._store, run_id)
         return self.result
 
     def _follow(self, there: Detached) -> None:
@@ -88,7 +101,7 @@ class Follower:
             self._hear(there)
             end = read_end(self._store, self._session.info.run_id)
             if end is not None:
-                self._hear(there)
+                self._hear(there, last=True)
                 self._settle(end)
                 return
             if there.state() != "running":
@@ -100,6 +113,7 @@ class Follower:
                 there.cancel()
             elif told:
                 threading.Event().wait(_PAUSE)
+        self._hear(there, last=True)
         if told:
             self.result.status = "cancelled"
             return
@@ -115,10 +129,13 @@ class Follower:
                 return
             threading.Event().wait(_PAUSE)
 
-    def _hear(self, there: Detached) -> None:
-        """Pass on what has been printed and told since the last time."""
-        for line in there.output().splitlines():
-            self._session.log(line)
+    def _hear(self, there: Detached, last: bool = False) -> None:
+        """Pass on what has been told, and now and then what has been printed."""
+        now = time.monotonic()
+        if now >= self._next or last:
+            self._next = now + _PRINTED
+            for line in there.output().splitlines():
+                self._session.log(line)
         run_id = self._session.info.run_id
         while True:
             data = self._store.read(name_of(run_id, f"events/{self._seen + 1:08d}"))
@@ -138,6 +155,19 @@ class Follower:
             self.result.error = failures.unpack(end.error)
         elif end.status == "succeeded":
             self.result.value = decode(end.codec, end.payload)
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: the run elsewhere would not hear of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 def _stays(on_interrupt: str) -> bool:

@@ -5,13 +5,15 @@ It runs the workflow as ever, and leaves in the store what `turnout.api.errand` 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from turnout.api.entry import prepare
@@ -19,9 +21,12 @@ from turnout.api.errand import End, Errand, name_of
 from turnout.api.execute import Execution
 from turnout.backend.hooks import NodeEvent
 from turnout.storage.store import Store
+from turnout.worker import failures
 
 _EVENTS = ("node_started", "node_failed", "node_retried", "node_finished", "node_cached")
 _PAUSE = 0.5
+_AGAIN = (1, 2, 5, 10, 30)
+_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"  # as Hydra's
 
 
 class Journal:
@@ -45,29 +50,34 @@ class Journal:
             setattr(self, name, lambda event, name=name: self._note(name, event))
 
     def _note(self, name: str, event: NodeEvent) -> None:
-        from turnout.worker import failures
-
         error = None if event.error is None else failures.pack(event.error)
         with self._lock:
             self._events.append((name, tuple(event._replace(error=None)), error))
 
     def _work(self) -> None:
         while not self._done.wait(_PAUSE):
-            self._flush()
+            with contextlib.suppress(Exception):  # the store may come back
+                self._flush()
 
     def _flush(self) -> None:
         with self._lock:
             events, self._events = self._events, []
-        if events:
-            self._count += 1
-            name = name_of(self._run_id, f"events/{self._count:08d}")
+        if not events:
+            return
+        name = name_of(self._run_id, f"events/{self._count + 1:08d}")
+        try:
             self._store.write(name, pickle.dumps(events, protocol=5))
+        except BaseException:
+            with self._lock:
+                self._events[:0] = events
+            raise
+        self._count += 1
 
     def close(self) -> None:
         """Write what is left."""
         self._done.set()
         self._thread.join()
-        self._flush()
+        _insist(self._flush)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -79,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"there is no errand {run_id} in {place}; can this machine reach it?\n")
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    logging.basicConfig(level=logging.INFO, format="[%(name)s][%(levelname)s] %(message)s")
+    logging.basicConfig(level=logging.INFO, format=_FORMAT)
     journal = Journal(store, run_id)
     end = End("failed")
     try:
@@ -91,12 +101,22 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         end = end._replace(status="cancelled")
     except BaseException as error:
-        from turnout.worker import failures
-
         end = end if end.error is not None else End("failed", error=failures.pack(error))
     journal.close()
-    store.write(name_of(run_id, "end"), pickle.dumps(end, protocol=5))
+    last = pickle.dumps(end, protocol=5)
+    _insist(lambda: store.write(name_of(run_id, "end"), last))
     return {"succeeded": 0, "failed": 1}.get(end.status, 130)
+
+
+def _insist(action: Callable[[], None]) -> None:
+    """Do what the sender waits for, even if the store is away for a while."""
+    for seconds in _AGAIN:
+        try:
+            return action()
+        except Exception as error:
+            sys.stderr.write(f"the store does not answer, asking on: {error}\n")
+            time.sleep(seconds)
+    return action()
 
 
 def _unpacked(errand: Errand, run_id: str, journal: Journal) -> Execution:
@@ -105,6 +125,7 @@ def _unpacked(errand: Errand, run_id: str, journal: Journal) -> Execution:
     from turnout.worker.modules import Modules
 
     root = os.getcwd()
+    failures.name_files(root, errand.root)
     os.makedirs(".turnout", exist_ok=True)  # what marked the project may not have been sent
     script = None
     folders = [os.path.join(root, errand.source)]
@@ -127,7 +148,6 @@ def _unpacked(errand: Errand, run_id: str, journal: Journal) -> Execution:
 def _end_of(execution: Execution) -> End:
     from turnout.errors import EncodeError
     from turnout.storage.codecs import encode
-    from turnout.worker import failures
 
     result = execution.result
     if result is None:

@@ -30,6 +30,7 @@ class Errand(NamedTuple):
     Attributes:
         workflow: ``module:qualname``.
         file: the module's file, within the project.
+        root: where the project is, where the run comes from.
         main: name of the script that was started, and its file within the project.
         source: where the project's modules are, within the project.
         folder: the working directory, within the project.
@@ -40,6 +41,7 @@ class Errand(NamedTuple):
 
     workflow: str
     file: str | None
+    root: str
     main: tuple[str, str] | None
     source: str
     folder: str
@@ -99,6 +101,7 @@ def pack(
     errand = Errand(
         found,
         None if code is None else inside(code.co_filename),
+        os.fspath(project.root),
         None if main is None else (main[0], inside(main[1])),
         inside(project.source),
         inside(os.getcwd()),
@@ -127,6 +130,12 @@ def read_events(data: bytes) -> list[tuple[str, NodeEvent]]:
     return found
 
 
+def forget(store: Store, run_id: str) -> None:
+    """Remove what a run has left in the store, once it has been taken over."""
+    for name in list(store.list(f"errands/{run_id}")):
+        store.delete(name)
+
+
 def read_end(store: Store, run_id: str) -> End | None:
     """How a run ended elsewhere; ``None`` while it goes on."""
     data = store.read(name_of(run_id, "end"))
@@ -136,7 +145,9 @@ def read_end(store: Store, run_id: str) -> End | None:
 def catch_up(records: Records, record: RunRecord) -> None:
     """Take over into the records how a run ended that nobody followed to its end."""
     place = ((record.config or {}).get("execution_environment") or {}).get("store")
-    end = read_end(Store(place), record.id) if place else None
+    if not place:
+        return
+    end = read_end(Store(place), record.id)
     if end is None:
         return
     from turnout.storage.codecs import decode
@@ -150,3 +161,4 @@ def catch_up(records: Records, record: RunRecord) -> None:
     error = None if end.error is None else failures.unpack(end.error)
     told = None if error is None else f"{type(error).__name__}: {error}"
     records.finish(record.id, end.status, told, git=record.git, url=record.url, rows=rows)
+    forget(Store(place), record.id)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
+import textwrap
 from typing import Any
 
 import click
 
-from turnout.backend.base import Backend, CompilerBackend
+from turnout.backend.base import Backend, CompilerBackend, EnvironmentConfig
 from turnout.backend.capability import BEHAVIOURS, PLACEMENTS
 from turnout.backend.registry import Registry, registry
 
@@ -84,6 +87,20 @@ def _settings(backend: Backend) -> dict[str, str]:
     }
 
 
+def _meanings(schema: type[EnvironmentConfig]) -> dict[str, str]:
+    """What the fields mean, by the ``Attributes`` of the schema's docstring and of its bases.
+
+    >>> _meanings(EnvironmentConfig)["strict"]
+    'refuse settings that would have no effect.'
+    """
+    found: dict[str, str] = {}
+    for kind in reversed(schema.__mro__):
+        _, _, said = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")
+        for name, text in re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", said, re.MULTILINE):
+            found[name] = " ".join(text.split())
+    return found
+
+
 def _facts(backend: Backend, found: Registry) -> dict[str, Any]:
     return {
         "name": backend.name,
@@ -123,8 +140,11 @@ def _one(backend: Backend, found: Registry) -> None:
     for problem in _problems(backend):
         click.echo(f"cannot be used: {problem}")
     click.echo("\nsettings, as execution_environment.NAME=VALUE:")
+    meanings = _meanings(backend.schema)
     for name, default in _settings(backend).items():
         click.echo(f"  {name} = {default}")
+        for line in textwrap.wrap(meanings.get(name, ""), 76):
+            click.echo(f"      {line}")
     for title, names in (("what a pipeline does", BEHAVIOURS), ("where and how big", PLACEMENTS)):
         click.echo(f"\n{title}:")
         first = max(len(name) for name in names)

@@ -147,9 +147,13 @@ class _Batch:
             self._settle(work)
 
     def cancel(self) -> None:
-        """End all that is under way, and wait for that."""
+        """End all that is under way, wait for that, and tell of what had succeeded."""
         for work in self._under_way.cancelled():
             work.finish()
+            if work.prepared is not None:
+                self._untold[work.number] = work.prepared
+        for number in sorted(self._untold):
+            self._untold.pop(number).tell()
 
     def note(self) -> None:
         """Hand the failures on, in the order of the jobs."""

@@ -16,6 +16,14 @@ Packed: TypeAlias = tuple[Any, ...]
 _DEPTH = 8
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
+_moved: tuple[str, str] | None = None
+
+
+def name_files(here: str, there: str) -> None:
+    """Tell of files below ``here``, a copy of the project, by the names they have ``there``."""
+    global _moved
+    _moved = (here + os.sep, there + os.sep) if here != there else None
+
 
 def pack(error: BaseException, depth: int = _DEPTH) -> Packed:
     """An exception as plain values."""
@@ -87,9 +95,15 @@ def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
     while traceback is not None:
         code = traceback.tb_frame.f_code
         if found or not code.co_filename.startswith(_HERE):
-            found.append((code.co_filename, traceback.tb_lineno, code.co_name))
+            found.append((_name_of(code.co_filename), traceback.tb_lineno, code.co_name))
         traceback = traceback.tb_next
     return found
+
+
+def _name_of(file: str) -> str:
+    if _moved is not None and file.startswith(_moved[0]):
+        return _moved[1] + file[len(_moved[0]) :]
+    return file
 
 
 def _traceback(frames: list[tuple[str, int, str]]) -> TracebackType | None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from turnout.backend.call import Attempt, Call, RunInfo, Status, Summary
 from turnout.errors import EncodeError, TurnoutError
 from turnout.graph.refs import resolve
-from turnout.worker import wire
+from turnout.worker import failures, wire
 from turnout.worker.frames import Bytes
 from turnout.worker.modules import Modules, importing
 from turnout.worker.payload import loads
@@ -53,6 +53,8 @@ class Host:
         self._tasks: dict[int, tuple[Any, Any, Any]] = {}
 
         self._moved = (theirs, root) if root is not None else None
+        if root is not None:
+            failures.name_files(root, theirs)
         folders = [self._here(source)]
         if script is not None:
             script = script[0], self._here(script[1])

@@ -15,7 +15,6 @@ from turnout.worker.frames import Bytes
 
 SCALARS: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _SMALL_TEXT = 4096
-_OWN_BUFFER = 4096
 
 
 class Payload(Handle):
@@ -117,7 +116,7 @@ def whole(value: Any) -> bytes:
 
 
 def dumps(value: Any) -> list[Bytes]:
-    """A value's pickle, and the large buffers it leaves out.
+    """A value's pickle, and the buffers it leaves out.
 
     >>> [head] = dumps({"a": [1, 2]})
     >>> loads(head)
@@ -129,10 +128,11 @@ def dumps(value: Any) -> list[Bytes]:
     apart: list[Bytes] = []
 
     def inside(buffer: pickle.PickleBuffer) -> bool:
+        # All of them, so that an array is the same kind of array whatever its size.
         raw = buffer.raw()
-        if raw.nbytes >= _OWN_BUFFER:
+        if raw.nbytes:
             apart.append(raw)
-        return raw.nbytes < _OWN_BUFFER
+        return not raw.nbytes
 
     head = _quickly(value, inside)
     if head is None:
