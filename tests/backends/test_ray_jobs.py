@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,8 @@ class Project:
         (root / "src" / "package").mkdir(parents=True)
         (root / "flows").mkdir()
         (root / "pyproject.toml").touch()
+        # Ray knows a project by its content, and forgets it when one of the jobs with it has ended.
+        (root / "unlike").write_text(uuid.uuid4().hex)
         (root / "src" / "package" / "__init__.py").touch()
         (root / "src" / "package" / "steps.py").write_text(STEPS)
         (root / "flows" / "main.py").write_text(MAIN)
@@ -158,6 +161,8 @@ def test_a_failure_there_is_the_user_s_own_here(project: Project) -> None:
     assert status == 1
     assert 'raise ValueError("bad luck")' in err
     assert "node: point" in err
+    assert 'File "flows/main.py"' in err, "files have the names they have here"
+    assert not list((project.root / "store").rglob("errands/*/*")), "nothing stays behind"
     assert turnout.get_run().status == "failed"
 
 

@@ -102,6 +102,26 @@ def test_the_items_of_a_small_list_go_inside_their_calls(touched: dict[str, list
     assert touched == {"put": [], "split": []}
 
 
+@task
+def few(count: int) -> np.ndarray:
+    return np.arange(count)
+
+
+@task
+def writeable(part: np.ndarray) -> bool:
+    return bool(part.flags.writeable)
+
+
+@workflow
+def asked(count: int) -> bool:
+    return writeable(few(count))
+
+
+@pytest.mark.parametrize("count", [3, LENGTH])
+def test_an_input_is_read_only_whatever_its_size(instance: None, count: int) -> None:
+    assert turnout.run(asked, execution_environment=RAY, count=count).outputs is False
+
+
 def test_what_a_run_gives_is_the_users_own(instance: None) -> None:
     found = turnout.run(made, execution_environment=RAY, count=2).outputs
     found[1] += 1

@@ -293,6 +293,10 @@ def test_backends(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Non
     assert local["default"] is True
     assert local["capabilities"]["retries"]["level"] == "native"
     assert main(["backends", "local"]) == 0
+    told = capsys.readouterr().out
+    assert "workers = None\n      how many worker processes run tasks" in told
+    assert "strict = False\n      refuse settings that would have no effect" in told
+    assert main(["backends", "local"]) == 0
     assert "workers = " in capsys.readouterr().out
 
 

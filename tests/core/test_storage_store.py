@@ -40,6 +40,10 @@ def test_what_is_written_is_read(store: Store) -> None:
     store.delete("a/b")
     store.delete("a/b")
     assert not store.exists("a/b")
+    store.write("d/e/f", b"1")
+    store.clear("d")
+    store.clear("d")
+    assert list(store.list()) == ["c"]
 
 
 def test_a_store_can_be_sent(store: Store) -> None:

@@ -132,8 +132,7 @@ def read_events(data: bytes) -> list[tuple[str, NodeEvent]]:
 
 def forget(store: Store, run_id: str) -> None:
     """Remove what a run has left in the store, once it has been taken over."""
-    for name in list(store.list(f"errands/{run_id}")):
-        store.delete(name)
+    store.clear(f"errands/{run_id}")
 
 
 def read_end(store: Store, run_id: str) -> End | None:

@@ -159,6 +159,17 @@ class Store:
             else:
                 self._fs.rm_file(path)
 
+    def clear(self, prefix: str) -> None:
+        """Remove all names in a folder and below it; that there are none is fine."""
+        path = self._path(prefix)
+        if self._local:
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm(path, recursive=True)
+
     def list(self, prefix: str = "") -> Iterator[str]:
         """The names in the folder ``prefix`` and below it, sorted."""
         top = self._path(prefix) if prefix else self._folder
