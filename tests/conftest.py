@@ -24,3 +24,10 @@ def records_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return found._replace(root=tmp_path, source=CHECKOUT)
 
     monkeypatch.setattr(project, "find", elsewhere)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start Ray run one after another: instances that start at once share ports."""
+    for item in items:
+        if "ray" in item.path.stem or item.path.stem == "test_docs":
+            item.add_marker(pytest.mark.xdist_group("ray"))
