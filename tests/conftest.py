@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from turnout.backend.base import Project
 from turnout.config import project
+
+# Ray reads it once a process; with tokens it would write one into the home directory.
+os.environ["RAY_AUTH_MODE"] = "disabled"
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +30,7 @@ def records_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "find", elsewhere)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start Ray run one after another: instances that start at once share ports."""
     for item in items:
