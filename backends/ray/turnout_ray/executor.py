@@ -28,7 +28,10 @@ _MOMENT: Final = 0.002
 _BATCH: Final = 0.05
 """How long to gather ends after the first, with few calls out and with many, in seconds."""
 _PATIENCE: Final = 0.2
-"""After how long without an end the calls under way are asked to speak."""
+_START: Final = 1.5
+"""After how long without an end the calls under way are asked to speak, in seconds.
+
+The first have to wait for their workers, and the mailbox would take one away from them."""
 _INSIDE: Final = 16 * 1024
 """Up to how many bytes a value of the driver goes inside each call, instead of the store."""
 _FETCHED: Final = 1 << 20
@@ -67,6 +70,8 @@ class RayExecutor(spi.Executor):
         self._ended: list[spi.Completion] = []
         self._stopper = Stopper()
         self._name = f"turnout-{session.info.run_id}-{id(self):x}"
+        self._answered = False
+        self._quiet = time.monotonic()
         self._mailbox: Any = None
         self._mail: Any = None
         self._group: Any = None
@@ -276,7 +281,8 @@ class RayExecutor(spi.Executor):
         if not ready:
             if len(self._open) > _WINDOW:
                 ready, _ = ray.wait(list(self._open), num_returns=len(self._open), timeout=0)
-            if self._mailbox is None and patience == _PATIENCE:
+            patience = _PATIENCE if self._answered else _START
+            if self._mailbox is None and time.monotonic() - self._quiet >= patience:
                 self._listen()
         elif rest:
             few = len(waited) <= _FEW
@@ -333,6 +339,8 @@ class RayExecutor(spi.Executor):
 
     def _end(self, ticket: RayTicket, end: spi.Completion) -> None:
         """A call has ended, and nothing more is heard of it."""
+        self._answered = True
+        self._quiet = time.monotonic()
         del self._open[ticket.reply]
         del self._named[ticket.key]
         self._timed.discard(ticket)

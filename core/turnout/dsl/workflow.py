@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from turnout.dsl import arguments, inputs
@@ -35,6 +37,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 WHOLE_CONFIG_NAMES = ("cfg", "config")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: a graph holds all that is made.
+
+    Looking at it again and again would make large graphs cost more a node than small ones.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Workflow(Placeable, Generic[P, R]):
@@ -136,7 +153,8 @@ class Workflow(Placeable, Generic[P, R]):
             Exception: whatever else the body raises, with a note on the promises involved.
         """
         trace = Trace(self.name)
-        graph = self.graph_of(trace, values)
+        with _uncollected():
+            graph = self.graph_of(trace, values)
         return Traced(
             graph=graph,
             tasks=trace.tasks,
