@@ -16,7 +16,7 @@ demo: .venv/examples ## train the penguins, in this process
 	@cd examples/penguins && ../../$(BIN)/python main.py $(ARGS)
 
 test: .venv/dev ## all tests; ARGS="-k penguins" picks some
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: .venv/dev ## format, lint, types and the arrows between packages
 	$(BIN)/ruff format --check .

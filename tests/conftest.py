@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,9 +32,14 @@ def records_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "find", elsewhere)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start Ray run one after another: instances that start at once share ports."""
-    for item in items:
-        if "ray" in item.path.stem or item.path.stem == "test_docs":
-            item.add_marker(pytest.mark.xdist_group("ray"))
+@pytest.fixture(scope="module", autouse=True)
+def one_ray_at_a_time(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Modules that start Ray take turns in all processes: at once, instances share ports."""
+    if "ray" not in request.path.stem and request.path.stem != "test_docs":
+        yield
+        return
+    with (tmp_path_factory.getbasetemp().parent / "ray.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
