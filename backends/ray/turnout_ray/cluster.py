@@ -105,15 +105,15 @@ def started() -> bool:
 
 def url() -> str | None:
     """Where Ray's dashboard is, if there is one."""
-    if ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+    if ray.util.client.ray.is_connected():
         return None  # the address is known inside the cluster only
-    found = ray._private.worker.get_dashboard_url()  # type: ignore[no-untyped-call]
+    found = ray._private.worker.get_dashboard_url()
     return f"http://{found}" if found else None
 
 
 def lacks(wanted: Mapping[str, float]) -> str:
     """What of the amounts no single node has, in words; empty where one has them all."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if any(all(has.get(name, 0) >= much for name, much in wanted.items()) for has in nodes):
         return ""
     short = [
@@ -203,7 +203,7 @@ def _is_where(config: Any) -> bool:
 
 def _is_at(address: str) -> bool:
     """Whether the user's own connection is to this address."""
-    if "://" in address or ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+    if "://" in address or ray.util.client.ray.is_connected():
         return "://" in address  # the addresses of a client and of a cluster cannot be compared
     host, _, port = address.rpartition(":")
     there, _, its_port = _address().rpartition(":")
@@ -217,4 +217,4 @@ def _ip(host: str) -> str:
         return host
     if not found.startswith("127."):
         return found
-    return str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
+    return str(ray.util.get_node_ip_address())

@@ -76,7 +76,7 @@ def _unreachable(config: Any, error: BaseException) -> spi.Check:
 
 
 def _connected(config: Any) -> spi.Check:
-    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    nodes = [node for node in ray.nodes() if node["Alive"]]
     there = _resources()
     amounts = f"{there.get('CPU', 0):g} CPU, {there.get('GPU', 0):g} GPU"
     amounts += f", {there.get('memory', 0) / _GIB:.1f} GiB for tasks"
@@ -178,7 +178,7 @@ def _object_store() -> spi.Check:
 
 
 def _resources() -> dict[str, float]:
-    return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+    return dict(ray.cluster_resources())
 
 
 def _dashboard(config: Any) -> spi.Check:

@@ -36,7 +36,7 @@ class Stopper:
         if not ours:
             return
         # Those sent first are those that run, as far as there are cores.
-        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        resources = ray.cluster_resources()
         running = int(resources.get("CPU", 0)) + 1
         failing = _failing(ours)
         left = [ticket for ticket in ours if ticket not in failing]

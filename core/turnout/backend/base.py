@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from turnout.backend.call import Call, Completion, Handle, RunInfo, Status, Summary, Ticket
 from turnout.backend.capability import EXECUTOR_DEFAULTS, Capability, unsupported
 from turnout.backend.checks import Check
+from turnout.errors import PluginError
 from turnout.graph import Graph, TaskKey
 
 KEEP_MODES = ("auto", "all", "cached", "none")
@@ -333,7 +334,10 @@ class ExecutorBackend(Backend):
         Raises:
             PluginError: it cannot be started.
         """
-        raise NotImplementedError(f"backend {self.name!r} gives settings for elsewhere only")
+        raise PluginError(
+            f"backend {self.name!r} gives settings for a process elsewhere, and starts none: "
+            "`elsewhere` needs `detach`"
+        )
 
 
 class CompilerBackend(Backend):
