@@ -48,7 +48,7 @@ registry.use(only)
 MAIN = """
 import sys
 import two_backends
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from turnout.config.app import compose_main
 from turnout.config.project import alias_main
 from turnout.dsl import workflow
@@ -63,6 +63,14 @@ ERRORS = {
     "run": RunFailed("it broke"), "plan": PlanError(["no"]), "config": ConfigError("bad"),
     "cancel": RunCancelled("stopped"), "interrupt": KeyboardInterrupt(), "user": ValueError("mine"),
 }
+
+def stumble():
+    try:
+        raise KeyboardInterrupt
+    finally:
+        None.half_made
+
+OmegaConf.register_new_resolver("stumble", stumble)
 
 def job(composed):
     cfg = composed.cfg
@@ -126,6 +134,15 @@ def test_exit_statuses(run: Run, fail: str, status: int) -> None:
     assert done.returncode == status
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "flags", [["hydra.run.dir=${stumble:}"], ["-m", "x=1,2", "hydra.sweep.dir=${stumble:}"]]
+)
+def test_what_an_interrupt_breaks_on_its_way_is_an_interrupt(run: Run, flags: list[str]) -> None:
+    done = run(*flags)
+    assert done.returncode == 130, done.stderr
+    assert "AttributeError" not in done.stderr
 
 
 @pytest.mark.parametrize("fail", ["config", "plan"])

@@ -264,7 +264,10 @@ def _told_apart(raised: BaseException) -> BaseException:
         return raised.error
     if isinstance(raised, (KeyboardInterrupt, TurnoutError)):
         return raised
-    explained = explain(raised)
+    try:
+        explained = explain(raised)
+    except KeyboardInterrupt as interrupt:
+        return interrupt
     explained.__cause__ = raised
     return explained
 

@@ -24,7 +24,15 @@ def explain(error: BaseException, within: str = "") -> ConfigError:
     Args:
         error: what OmegaConf or Hydra raised, or anything that came up while composing.
         within: the key the failing part stands at, where OmegaConf cannot know it.
+
+    Raises:
+        KeyboardInterrupt: the error came up in the wake of one, which had left a config half made.
     """
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, KeyboardInterrupt):
+            raise link
+        link = link.__context__  # which OmegaConf suppresses, and keeps
     if isinstance(error, ConfigError):
         return error
     chain = list(_chain(error))
