@@ -38,7 +38,7 @@ from turnout.backend.capability import (
 )
 from turnout.backend.checks import Check
 from turnout.backend.hooks import API_VERSION, NodeEvent, RunEvent, hookimpl
-from turnout.errors import EncodeError, PluginError, TaskTimeout, WorkerLost
+from turnout.errors import EncodeError, PlanError, PluginError, TaskTimeout, WorkerLost
 from turnout.graph import Graph, Resources, TaskOptions, TaskSpec
 from turnout.graph.options import memory_bytes
 from turnout.storage.codecs import Codec
@@ -48,6 +48,7 @@ from turnout.worker.inline import InlineExecutor, Ref
 from turnout.worker.payload import Payload, loads
 from turnout.worker.progress import Progress
 from turnout.worker.run import Outcome, run_call
+from turnout.worker.stores import identified, unreached
 from turnout.worker.wire import (
     Began,
     Ended,
@@ -97,6 +98,7 @@ __all__ = [
     "Outcome",
     "Parcel",
     "Payload",
+    "PlanError",
     "PluginError",
     "Progress",
     "Project",
@@ -120,11 +122,13 @@ __all__ = [
     "end",
     "ended",
     "hookimpl",
+    "identified",
     "loads",
     "logged",
     "memory_bytes",
     "read",
     "run_call",
+    "unreached",
     "unsupported",
     "variables",
 ]

@@ -19,11 +19,12 @@ BACKENDS = {
     "Codec", "CompilerBackend", "Completion", "Detached", "EncodeError", "Ended",
     "EnvironmentConfig", "Executor", "ExecutorBackend", "Given", "Graph", "Handle", "Host",
     "InlineExecutor", "Kept", "Level", "Logged", "Message", "NATIVE", "NodeEvent",
-    "Observation", "Outcome", "PROTOCOL_VERSION", "Parcel", "Payload", "PluginError",
+    "Observation", "Outcome", "PROTOCOL_VERSION", "Parcel", "Payload", "PlanError", "PluginError",
     "Progress", "Project", "Ref", "Resources", "RunEvent", "RunInfo", "Sender", "Session",
     "Status", "Submission", "Summary", "TaskOptions", "TaskSpec", "TaskTimeout", "Ticket",
     "UNSET", "WorkerLost", "about", "advisory", "emulated", "end", "ended", "hookimpl",
-    "loads", "logged", "memory_bytes", "read", "run_call", "unsupported", "variables",
+    "identified", "loads", "logged", "memory_bytes", "read", "run_call", "unreached",
+    "unsupported", "variables",
 }  # fmt: skip
 TESTS = {"BackendSuite", "Place", "Recording", "ThreadsBackend", "asks", "installed"}
 

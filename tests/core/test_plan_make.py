@@ -24,10 +24,21 @@ from turnout.plan import Environment, Plan, make_plan
 from turnout.spi import CompilerBackend
 
 
+@dataclasses.dataclass
+class Queue:
+    queue: str = "all"
+    weights: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.queue == "none":
+            raise ValueError("queue is one there is")
+
+
 class Limited(ExecutorBackend):
     """An executor that honours what it is told to."""
 
     name = "limited"
+    task_options = Queue
 
     def __init__(self, cannot: Mapping[str, Capability] | None = None) -> None:
         self._cannot = dict(cannot or {})
@@ -224,6 +235,34 @@ def test_options_of_the_backend_itself_are_not_another_backends() -> None:
         return 1
 
     assert plan(lambda: queued()).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"qeue": "a"}, "options.limited has no 'qeue'; did you mean 'queue'?"),
+        ({"queue": 3}, "options.limited.queue: expected str, found int 3"),
+        ({"weights": {"a": "b"}}, "options.limited.weights: expected"),
+        ({"queue": "none"}, "options.limited: queue is one there is"),
+        (3, "options.limited is a mapping of settings, not 3"),
+    ],
+)
+def test_options_for_a_backend_are_held_against_its_schema(said: Any, told: str) -> None:
+    @task(options={"limited": said})
+    def queued() -> int:
+        return 1
+
+    (problem,) = problems(lambda: queued(), where=environment(Limited({})))
+    assert problem.startswith(f"node 'queued': {told}")
+
+
+def test_a_backend_without_options_for_tasks_takes_none() -> None:
+    @task(options={"local": {"queue": "a"}})
+    def queued() -> int:
+        return 1
+
+    with pytest.raises(PlanError, match="'local' has no settings for single tasks"):
+        turnout.run(workflow(lambda: queued()))
 
 
 def test_inner_workflows_and_handlers_are_held_to_the_same() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from turnout import spi
-from turnout_ray.options import problems_of
+from turnout_ray.options import RayOptions, problems_of
 
 
 @dataclass
@@ -84,6 +84,7 @@ class RayBackend(spi.ExecutorBackend):
     name = "ray"
     summary = "tasks of a Ray cluster, started for the run or joined"
     schema = RayConfig
+    task_options = RayOptions
     runs_at_once = 8
     capabilities: ClassVar = {
         "timeout": spi.NATIVE,

@@ -26,6 +26,10 @@ _users = 0
 _ours = False
 _made: Any = None
 """The settings that `enter` connected with."""
+_project: spi.Project | None = None
+"""The project whose files went along."""
+
+_OF_AN_INSTANCE: Final = ("num_cpus", "num_gpus", "object_store_memory", "dashboard")
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set in a Ray job's process, whose workers have the job's files already."""
@@ -41,21 +45,19 @@ def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None
     """Be connected to the instance the settings name, until `leave`.
 
     Raises:
-        PluginError: it cannot be reached, or is another one than the process is connected to.
+        PluginError: it cannot be reached, or the process is connected to another one, or with
+            other settings.
+        KeyboardInterrupt: the user interrupted; nothing is left running.
     """
-    global _users, _ours, _made
+    global _users, _ours, _made, _project
     with _lock:
         if ray.is_initialized():
-            if not _is_where(config):
-                raise spi.PluginError(
-                    f"this process is connected to the Ray cluster at {_address()}, and "
-                    f"execution_environment.address is {config.address}; call ray.shutdown() first"
-                )
+            _see_that_it_fits(config, project, log)
         else:
             begin = time.monotonic()
-            with _as_it_was(signal.SIGTERM):
+            with _as_it_was(signal.SIGTERM), _to_its_end(log):
                 _connect(config, project)
-            _ours, _made = True, config
+            _ours, _made, _project = True, config, project
             what = "joined" if joins(config) else "started on this machine"
             log(f"Ray {ray.__version__} {what} in {time.monotonic() - begin:.1f} s")
             found = url()
@@ -77,13 +79,78 @@ def _as_it_was(number: signal.Signals) -> Iterator[None]:
         signal.signal(number, before if before is not None else signal.SIG_DFL)
 
 
+@contextmanager
+def _to_its_end(log: Callable[[str], None]) -> Iterator[None]:
+    """Hold an interrupt back while Ray starts: half started it would leave processes behind.
+
+    A second interrupt goes through.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    interrupted = False
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal interrupted
+        if interrupted:
+            signal.default_int_handler(number, frame)
+        interrupted = True
+        log("interrupted; Ray starts up first, and is stopped then")
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupted:
+        ray.shutdown()
+        raise KeyboardInterrupt
+
+
+def _see_that_it_fits(config: Any, project: spi.Project, log: Callable[[str], None]) -> None:
+    """Refuse a connection that is not what the settings say.
+
+    Raises:
+        PluginError: so it is.
+    """
+    if not _is_where(config):
+        raise spi.PluginError(
+            f"this process is connected to the Ray cluster at {_address()}, and "
+            f"execution_environment.address is {config.address}; call ray.shutdown() first"
+        )
+    said = {name: getattr(config, name) for name in ("namespace", *_OF_AN_INSTANCE)}
+    if _made is None:
+        without = [f"{name}={value}" for name, value in said.items() if value]
+        if without:
+            told = (
+                f"Ray is connected already, by ray.init, where {', '.join(without)} has no effect"
+            )
+            if config.strict:
+                raise spi.PluginError(f"{told} (strict=true); call ray.shutdown() first")
+            log(told)
+        return
+    for name, value in said.items():
+        other = getattr(_made, name)
+        if value != other and not (name in _OF_AN_INSTANCE and joins(config)):
+            raise spi.PluginError(
+                f"another run of this process has connected to Ray with {name}={other}, and this "
+                f"one says {name}={value}; let that one end first, or give both the same settings"
+            )
+    if joins(config) and _project is not None and _project.root != project.root:
+        raise spi.PluginError(
+            f"another run of this process has sent the project {_project.root} to the cluster, "
+            f"and this one is of {project.root}; let that one end first"
+        )
+
+
 def leave() -> None:
     """A run has ended; the last one ends what `enter` began."""
-    global _users, _ours, _made
+    global _users, _ours, _made, _project
     with _lock:
         _users -= 1
         if _users == 0 and _ours:
-            _ours, _made = False, None
+            _ours, _made, _project = False, None, None
             ray.shutdown()
 
 

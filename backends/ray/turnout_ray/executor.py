@@ -15,7 +15,8 @@ from ray.exceptions import RayError
 from turnout import spi
 from turnout_ray import cluster, remote
 from turnout_ray.failures import judge
-from turnout_ray.options import amounts, over, remote_options
+from turnout_ray.options import amounts, joins, over, remote_options
+from turnout_ray.reach import see_to_store
 from turnout_ray.reporter import Mailbox
 from turnout_ray.stopping import Stopper
 from turnout_ray.ticket import RayTicket
@@ -61,7 +62,8 @@ class RayExecutor(spi.Executor):
         cluster.enter(session.config, session.project, session.log)
         self.url = cluster.url()
         self._sender = spi.Sender(session.tasks)
-        self._setup = self._sender.setup(session.info, session.project)[0]
+        info = spi.identified(session.info)
+        self._setup = self._sender.setup(info, session.project)[0]
         self._kinds: dict[int, tuple[Any, Any, dict[str, Any]]] = {}
         self._stored: dict[spi.Payload, RayHandle] = {}
         self._open: dict[Any, RayTicket] = {}
@@ -76,12 +78,14 @@ class RayExecutor(spi.Executor):
         self._mail: Any = None
         self._group: Any = None
         self._closed = False
-        if session.config.placement_group:
-            try:
+        try:
+            if session.needs_store and joins(session.config):
+                see_to_store(info, session.log)
+            if session.config.placement_group:
                 self._reserve()
-            except BaseException:
-                cluster.leave()
-                raise
+        except BaseException:
+            cluster.leave()
+            raise
 
     # -- what the engine asks ------------------------------------------------------------------
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from turnout import spi
@@ -30,21 +29,22 @@ class RayOptions:
     label_selector: Mapping[str, str] | None = None
     max_retries: int | None = None
 
-
-_NAMES = [field.name for field in fields(RayOptions)]
+    def __post_init__(self) -> None:
+        if self.scheduling_strategy not in (None, "DEFAULT", "SPREAD"):
+            raise ValueError(
+                f"scheduling_strategy is DEFAULT or SPREAD, not {self.scheduling_strategy!r}"
+            )
+        if self.max_retries is not None and self.max_retries < -1:
+            raise ValueError("max_retries is a number of times, or -1 for as often as it takes")
+        negative = [name for name, amount in (self.resources or {}).items() if amount < 0]
+        if negative:
+            raise ValueError(f"resources must not be negative: {', '.join(negative)}")
 
 
 def problems_of(config: Any, node: str, options: spi.TaskOptions) -> list[str]:
     """What cannot be done with a node's options, each in a sentence."""
-    problems = []
+    problems: list[str] = []
     said = _said(options)
-    for name in said:
-        if name not in _NAMES:
-            close = difflib.get_close_matches(name, _NAMES, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(_NAMES)}"
-            problems.append(f"node {node!r}: options.ray has no {name!r}; {hint}")
-    if said.get("scheduling_strategy", "SPREAD") not in (None, "DEFAULT", "SPREAD"):
-        problems.append(f"node {node!r}: options.ray.scheduling_strategy is DEFAULT or SPREAD")
     wanted = options.resources or spi.Resources()
     if joins(config) or _is_connected():
         return problems

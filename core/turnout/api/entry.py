@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from turnout.api.execute import Execution
 from turnout.api.prepare import plan_for
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from turnout.backend.base import Project
     from turnout.config.composed import Composed
     from turnout.storage.records import Records
+
+_CREDENTIAL: Final = re.compile(r"(?i)(^|[&_-])(key|secret|token|sig|signature|password|pwd)=")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -158,9 +161,28 @@ def _errand(
             "execution_environment.store to a place that both sides reach"
         )
         raise PlanError([problem])
+    if _holds_credentials(composed.settings.store):
+        problem = (
+            "execution_environment.store has credentials in its URL, and the process that is to "
+            "drive the run is given it on its command line, for all to see; give them to both "
+            "sides by their variables or files instead, as the URL's file system reads them"
+        )
+        raise PlanError([problem])
     from turnout.api.errand import pack
 
     return pack(workflow, dataclasses.replace(composed, settings=there), project, arguments)
+
+
+def _holds_credentials(url: str) -> bool:
+    """Whether a URL names a password, or a key among its parameters.
+
+    >>> [_holds_credentials(url) for url in ("s3://key:pw@bucket", "abfs://a?sig=x", "s3://bucket")]
+    [True, True, False]
+    """
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts.password is not None or bool(_CREDENTIAL.search(parts.query))
 
 
 def project_of(workflow: Workflow[..., Any]) -> Project:

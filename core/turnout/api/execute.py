@@ -181,6 +181,7 @@ class Execution:
             project=self.project,
             tasks=self.plan.rules.tasks,
             log=self._log,
+            needs_store=self.info.keep == "all" or self.plan.rules.caches,
         )
 
     def _keep_outputs(self, value: Any, recorder: Recorder) -> None:

@@ -90,6 +90,8 @@ class Session(NamedTuple):
         project: the user's code.
         tasks: the tasks of the graph as objects, by key, for executors in this process.
         log: takes a line the user should read, such as a dashboard's address.
+        needs_store: whether workers cannot do without the store, for a cached task or
+            ``keep=all``.
     """
 
     info: RunInfo
@@ -97,6 +99,7 @@ class Session(NamedTuple):
     project: Project
     tasks: Mapping[TaskKey, Any]
     log: Callable[[str], None] = silent
+    needs_store: bool = False
 
 
 class Executor(abc.ABC):
@@ -228,6 +231,9 @@ class Backend(abc.ABC):
         name: what ``execution_environment`` calls it; lower case, an identifier.
         summary: one line for ``turnout backends``.
         schema: the dataclass of its settings, derived from `EnvironmentConfig`.
+        task_options: the dataclass of what ``options={name: {...}}`` of a task may say to this
+            backend alone; names and types are checked against it, and a ``ValueError`` of its
+            ``__post_init__`` is a problem of the plan. ``None``: there is nothing to say.
         is_default: whether it is the environment when the config names none.
         capabilities: what differs from the defaults of its kind.
         runs_at_once: how many jobs of a sweep run side by side in one process, where the sweep
@@ -237,6 +243,7 @@ class Backend(abc.ABC):
     name: ClassVar[str]
     summary: ClassVar[str] = ""
     schema: ClassVar[type[EnvironmentConfig]] = EnvironmentConfig
+    task_options: ClassVar[type[Any] | None] = None
     is_default: ClassVar[bool] = False
     capabilities: ClassVar[Mapping[str, Capability]] = {}
     runs_at_once: ClassVar[int] = 1

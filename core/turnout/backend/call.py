@@ -45,6 +45,7 @@ class RunInfo(NamedTuple):
         keep: which results are stored: ``auto``, ``all``, ``cached`` or ``none``.
         allow_pickle: whether a cached value may be unpickled.
         env_vars: environment variables of the environment.
+        store_id: what other processes tell the store by; ``""`` where there are none.
     """
 
     run_id: str
@@ -55,6 +56,7 @@ class RunInfo(NamedTuple):
     keep: str = "none"
     allow_pickle: bool = True
     env_vars: tuple[tuple[str, str], ...] = ()
+    store_id: str = ""
 
 
 class Call(NamedTuple):

@@ -18,6 +18,7 @@ from turnout.graph import BranchNode, Cache, Graph, MapNode, TaskKey, TaskNode, 
 from turnout.graph.options import name_of
 from turnout.graph.refs import resolve
 from turnout.plan.environment import Environment
+from turnout.plan.own_options import problems_with
 
 
 class Note(NamedTuple):
@@ -88,6 +89,11 @@ class Rules:
         if known not in self._versions:
             self._versions[known] = "+".join([self._code(key, said), *_installed(said.packages)])
         return self._versions[known]
+
+    @property
+    def caches(self) -> bool:
+        """Whether a task asked about so far is cached."""
+        return bool(self._versions)
 
     def _code(self, key: TaskKey, cache: Cache) -> str:
         if cache.version is not None:
@@ -171,8 +177,10 @@ class Rules:
             self._ask(environment, setting, who, problems)
         if isinstance(options.cache, Cache):
             problems += _not_installed(name, options.cache.packages)
-        problems += environment.backend.refuse(environment.config, name, options)
-        return problems
+        unfit = list(problems_with(options, environment.backend, name))
+        if not unfit:  # the backend reads them, and may rely on their types
+            unfit += environment.backend.refuse(environment.config, name, options)
+        return problems + unfit
 
     def _elsewhere(self, environment: Environment, who: str) -> list[str]:
         """Problems with a task's own environment."""

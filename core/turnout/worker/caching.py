@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
@@ -109,7 +108,7 @@ def ignored_inputs(options: TaskOptions) -> frozenset[str]:
 
 def load(call: Call, key: str) -> Hit | None:
     """A result kept under this key, if the mode allows to use it."""
-    return _cache(call.run.store, mode_of(call), call.run.allow_pickle).load(key)
+    return _cache(call, mode_of(call)).load(key)
 
 
 def save(call: Call, key: str, value: Any) -> tuple[str, str]:
@@ -119,7 +118,7 @@ def save(call: Call, key: str, value: Any) -> tuple[str, str]:
         EncodeError: the value cannot be stored.
     """
     mode = mode_of(call)
-    cache = _cache(call.run.store, mode, call.run.allow_pickle)
+    cache = _cache(call, mode)
     where = f"the result of node {call.id!r}"
     try:
         found = cache.save(key, value, {"task": call.task.name}, where=where)
@@ -130,9 +129,8 @@ def save(call: Call, key: str, value: Any) -> tuple[str, str]:
     return found, "stored" if mode in ("use", "refresh") else ""
 
 
-@functools.lru_cache(maxsize=16)
-def _cache(store: str, mode: str, allow_pickle: bool) -> ResultCache:
+def _cache(call: Call, mode: str) -> ResultCache:
     from turnout.storage.cache import ResultCache
-    from turnout.storage.store import Store
+    from turnout.worker.stores import store_of
 
-    return ResultCache(Store(store), mode, allow_pickle)
+    return ResultCache(store_of(call.run), mode, call.run.allow_pickle)

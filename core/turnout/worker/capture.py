@@ -15,7 +15,7 @@ def capture(value: Any, call: Call) -> Any:
     Files are found in lists, tuples, dicts, dataclasses and named tuples.
 
     Raises:
-        ConfigError: a file is not there.
+        ConfigError: a file is not there, or the store cannot be reached.
     """
     files = sys.modules.get("turnout.storage.files")
     if files is None or not call.run.store:
@@ -26,7 +26,9 @@ def capture(value: Any, call: Call) -> Any:
 def _captured(value: Any, files: Any, call: Call) -> Any:
     kind = type(value)
     if kind is files.File or kind is files.Directory:
-        return value.captured(files.Store(call.run.store))
+        from turnout.worker.stores import store_of
+
+        return value.captured(store_of(call.run))
     if kind is list:
         return _same(value, [_captured(item, files, call) for item in value])
     if kind is tuple:

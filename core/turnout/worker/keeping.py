@@ -7,14 +7,17 @@ store. What is cached is kept by the cache.
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from typing import Any, Final
 
 from turnout.backend.call import Call, Kept
-from turnout.errors import EncodeError
+from turnout.errors import ConfigError, EncodeError
 from turnout.storage.checksum import checksum
 from turnout.storage.codecs import encode
-from turnout.storage.store import Store
+from turnout.worker.stores import store_of
+
+_log = logging.getLogger(__name__)
 
 SMALL_BYTES: Final = 1 << 20
 INLINE_BYTES: Final = 4096
@@ -25,10 +28,12 @@ BYTES_PER_SECOND: Final = 200e6
 def keep(call: Call, value: Any, seconds: float) -> Kept | None:
     """Store a result if the run keeps it.
 
-    A value that cannot be encoded is not kept under ``auto``.
+    Under ``auto`` a value that cannot be encoded is not kept, and a large one not where the store
+    cannot be reached.
 
     Raises:
         EncodeError: ``keep=all``, and the value cannot be encoded.
+        ConfigError: ``keep=all``, and the store cannot be reached.
     """
     mode = call.run.keep
     if mode in ("none", "cached"):
@@ -45,8 +50,15 @@ def keep(call: Call, value: Any, seconds: float) -> Kept | None:
         return None
     if len(payload) <= INLINE_BYTES:
         return Kept(codec, bytes(payload), None)
+    try:
+        store = store_of(call.run)
+    except ConfigError as error:
+        if mode == "all":
+            raise
+        _tell_once(str(error))
+        return None
     name = f"artifacts/{call.run.run_id}/{checksum(call.id.encode())}"
-    _store(call.run.store).write(name, payload)
+    store.write(name, payload)
     return Kept(codec, None, name)
 
 
@@ -78,5 +90,5 @@ def size_of(value: Any) -> int:
 
 
 @functools.lru_cache(maxsize=16)
-def _store(root: str) -> Store:
-    return Store(root)
+def _tell_once(why: str) -> None:
+    _log.warning("results of more than %d bytes are not kept: %s", INLINE_BYTES, why)

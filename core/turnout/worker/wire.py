@@ -40,6 +40,7 @@ from turnout.worker.describe import describe
 from turnout.worker.frames import Bytes
 from turnout.worker.payload import Payload, dumps, is_scalar, whole
 from turnout.worker.run import Outcome
+from turnout.worker.stores import identified
 from turnout.worker.wrapping import wraps_calls
 
 Message = list[Bytes]
@@ -85,6 +86,7 @@ class Sender:
         script = None if main is None else (main[0], os.fspath(main[1]))
         argv = list(sys.argv)
         root, source = os.fspath(project.root), os.fspath(project.source)
+        info = identified(info)
         said = ("setup", info, argv, script, modules, root, source, wraps_calls(), _level())
         return [pickle.dumps(said, protocol=5)]
 
