@@ -17,7 +17,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,15 @@ def processes(folder: str) -> list[int]:
         except OSError:
             continue
     return [pid for pid in found if pid != os.getpid() and alive(pid)]
+
+
+def programs(folder: str) -> set[str]:
+    """The names of those processes' programs."""
+    names = set()
+    for pid in processes(folder):
+        with suppress(OSError):
+            names.add(os.path.basename(os.readlink(f"/proc/{pid}/exe")))
+    return names
 
 
 def gone(folder: str) -> None:
@@ -320,6 +329,21 @@ def test_an_interrupt_ends_everything(scratch: str, everyone: bool) -> None:
         assert "Traceback" not in complaints
         gone(folder)
         assert quiet(scratch)
+
+
+def test_an_interrupt_while_ray_starts_leaves_nothing(scratch: str) -> None:
+    with ray_files() as folder:
+        os.chdir(Path(scratch).parent)
+        program = driver(ENDLESS, f"scratch={scratch}", "execution_environment=ray", *SMALL)
+        try:
+            eventually(lambda: "gcs_server" in programs(folder) or program.poll() is not None)
+            os.killpg(program.pid, signal.SIGINT)
+        finally:
+            said, complaints = finished(program)
+        assert program.returncode == 130, said + complaints
+        assert "Traceback" not in complaints
+        assert processes(folder) == [], "not even for a moment"
+        assert left(scratch) == []
 
 
 # -- memory ----------------------------------------------------------------------------------------

@@ -104,6 +104,28 @@ def variables(variable: str) -> list[str]:
     return [read(variable), read_own(variable)]
 
 
+@task
+def one() -> int:
+    return 1
+
+
+@workflow
+def simple() -> int:
+    return one()
+
+
+@task
+def wait_for(path: str) -> str:
+    while not os.path.exists(path):
+        time.sleep(0.02)
+    return "done"
+
+
+@workflow
+def waiting(path: str) -> str:
+    return wait_for(path)
+
+
 @task(resources=Resources(gpu=1))
 def train() -> int:
     return 1
@@ -188,6 +210,36 @@ def test_a_runtime_env_reaches_tasks_on_the_user_s_own_connection(connected: Non
     settings = {"runtime_env": {"env_vars": {"SET_ALL": "a"}}}
     assert value(variables, settings, variable="SET_ALL") == ["a", "at"]
     assert value(variables, variable="SET_ALL") == ["", "t"]
+
+
+def test_runs_that_overlap_do_not_get_one_another_s_settings(tmp_path: Path) -> None:
+    first = {"backend": "ray", "num_cpus": 2}
+    mark = tmp_path / "go"
+    run = turnout.run(waiting, path=str(mark), execution_environment=first, wait=False)
+    try:
+        until = time.monotonic() + 60
+        while not ray.is_initialized():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert turnout.run(simple, execution_environment=first).outputs == 1
+        with pytest.raises(PluginError, match=r"with num_cpus=2, and this one says num_cpus=1"):
+            turnout.run(simple, execution_environment={**first, "num_cpus": 1})
+    finally:
+        mark.touch()
+    assert run.wait().outputs == "done"
+
+
+def test_settings_that_come_too_late_are_told(connected: None) -> None:
+    told: list[str] = []
+    late = {"backend": "ray", "num_gpus": 2}
+    with pytest.raises(PluginError, match=r"num_gpus=2 has no effect \(strict=true\)"):
+        turnout.run(simple, execution_environment={**late, "strict": True})
+    from turnout_ray import cluster
+
+    config = RayConfig(num_gpus=2)
+    cluster.enter(config, spi.Project(Path.cwd(), Path.cwd()), told.append)
+    cluster.leave()
+    assert told == ["Ray is connected already, by ray.init, where num_gpus=2 has no effect"]
 
 
 def test_what_an_instance_started_here_has_not_is_refused() -> None:
