@@ -19,7 +19,7 @@ from ray.cluster_utils import Cluster
 
 import turnout
 from turnout import task, workflow
-from turnout.errors import PlanError
+from turnout.errors import PlanError, RunCancelled, RunFailed
 
 STEPS = """
 import contextlib
@@ -166,8 +166,8 @@ def test_a_failure_there_is_the_user_s_own_here(project: Project) -> None:
     assert turnout.get_run().status == "failed"
 
 
-def _interrupt(project: Project, *overrides: str) -> tuple[int, str]:
-    with project.start("seconds=6", *overrides) as process:
+def _interrupt(project: Project, *overrides: str, seconds: int = 6) -> tuple[int, str]:
+    with project.start(f"seconds={seconds}", *overrides) as process:
         assert process.stderr is not None
         told = ""
         for line in process.stderr:
@@ -297,3 +297,25 @@ def test_a_connection_that_fails_for_a_while_does_not_fail_the_run(
     line.cut()
     assert "the cluster does not answer, asking on" in told
     assert turnout.get_run().status == "succeeded"
+
+
+def test_a_run_left_alone_can_be_cancelled_by_whoever_finds_it(project: Project) -> None:
+    _interrupt(project, "execution_environment.on_interrupt=detach", seconds=60)
+    run = turnout.get_run()
+    assert run.status == "running"
+    run.cancel()
+    with pytest.raises(RunCancelled):
+        run.wait(60)
+    assert run.status == "cancelled"
+
+
+def test_a_job_killed_while_nobody_follows_has_failed(project: Project) -> None:
+    _interrupt(project, "execution_environment.on_interrupt=detach", seconds=60)
+    run = turnout.get_run()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = entry.read_bytes().split(b"\0")
+            if b"turnout.api.drive" in words and run.id.encode() in words:
+                os.kill(int(entry.parent.name), signal.SIGKILL)
+    with pytest.raises(RunFailed, match=r"its process has gone \(failed\) without a word"):
+        run.wait(60)

@@ -143,7 +143,12 @@ class RayBackend(spi.ExecutorBackend):
     def detach(self, command: Sequence[str], session: spi.Session) -> spi.Detached:
         from turnout_ray.jobs import Job
 
-        return Job(command, session)
+        return Job.submitted(command, session)
+
+    def find(self, config: Any, run_id: str) -> spi.Detached:
+        from turnout_ray.jobs import Job
+
+        return Job.found(config, run_id)
 
     def open(self, session: spi.Session) -> spi.Executor:
         _show_all_that_is_printed()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from turnout import spi
@@ -26,44 +26,51 @@ class Job(spi.Detached):
     """A submitted Ray job.
 
     Args:
-        command: what it runs, in a copy of the project.
-        session: the run.
-
-    Raises:
-        PluginError: the cluster cannot be reached, or does not take the job.
+        client: the connection to the cluster's dashboard.
+        run_id: the run it drives.
+        log: takes a line for the user.
     """
 
-    def __init__(self, command: Sequence[str], session: spi.Session) -> None:
+    def __init__(self, client: Any, run_id: str, log: Callable[[str], None]) -> None:
+        self._client = client
+        self._id = _job_of(run_id)
+        self._log = log
+        self._heard = 0
+        self._silent = False
+        self._may_be_another = False
+        self.url = f"{client.get_address()}/#/jobs/{self._id}"
+
+    @classmethod
+    def submitted(cls, command: Sequence[str], session: spi.Session) -> Job:
+        """Submit a command, to be run in a copy of the project.
+
+        Raises:
+            PluginError: the cluster cannot be reached, or does not take the job.
+        """
+        config, run_id = session.config, session.info.run_id
+        client = _client(config.address)
         try:
-            from ray.job_submission import JobSubmissionClient
-        except ImportError as error:
-            raise spi.PluginError(
-                f"Ray Jobs cannot be used ({error}); pip install 'turnout[ray]'"
-            ) from error
-        # What Ray says of the upload is no news to the user.
-        logging.getLogger("ray").setLevel(logging.WARNING)
-        config = session.config
-        address = dashboard_address(config.address)
-        environment = with_project(config.runtime_env, session.project)
-        try:
-            self._client = JobSubmissionClient(address)
-            self._id = self._client.submit_job(
+            client.submit_job(
                 entrypoint=shlex.join(command),
-                runtime_env=environment,
-                submission_id=f"turnout-{session.info.run_id}",
+                runtime_env=with_project(config.runtime_env, session.project),
+                submission_id=_job_of(run_id),
                 metadata={"workflow": session.info.workflow},
             )
         except Exception as error:
-            raise spi.PluginError(
-                f"the run cannot be submitted as a Ray job to {config.address or 'auto'}: "
-                f"{type(error).__name__}: {error}\n"
-                "execution_environment.address is the dashboard's here, such as "
-                "http://127.0.0.1:8265"
-            ) from error
-        self._heard = 0
-        self._log = session.log
-        self._silent = False
-        self.url = f"{self._client.get_address()}/#/jobs/{self._id}"
+            raise _refusal(config.address, error) from error
+        return cls(client, run_id, session.log)
+
+    @classmethod
+    def found(cls, config: Any, run_id: str) -> Job:
+        """The job that drives a run.
+
+        Raises:
+            PluginError: the cluster cannot be reached.
+        """
+        found = cls(_client(config.address), run_id, lambda _: None)
+        # Which cluster `auto` was is not known: this one may be another.
+        found._may_be_another = config.address in (None, "auto")
+        return found
 
     def state(self) -> str:
         from requests import RequestException
@@ -76,8 +83,15 @@ class Job(spi.Detached):
                 self._silent = True
                 self._log(f"the cluster does not answer, asking on: {type(error).__name__}")
             return "running"
+        except RuntimeError as error:
+            if "does not exist" not in str(error):
+                raise
+            return "running" if self._may_be_another else "unknown to the cluster"
         self._silent = False
-        return str(status.value).lower() if status.is_terminal() else "running"
+        if not status.is_terminal():
+            return "running"
+        word = str(status.value).lower()
+        return "cancelled" if word == "stopped" else word
 
     def output(self) -> str:
         from requests import RequestException
@@ -94,3 +108,31 @@ class Job(spi.Detached):
     def cancel(self) -> None:
         with contextlib.suppress(RuntimeError):
             self._client.stop_job(self._id)
+
+
+def _job_of(run_id: str) -> str:
+    """What Ray knows a run's job by."""
+    return f"turnout-{run_id}"
+
+
+def _client(address: str | None) -> Any:
+    try:
+        from ray.job_submission import JobSubmissionClient
+    except ImportError as error:
+        raise spi.PluginError(
+            f"Ray Jobs cannot be used ({error}); pip install 'turnout[ray]'"
+        ) from error
+    # What Ray says of the upload is no news to the user.
+    logging.getLogger("ray").setLevel(logging.WARNING)
+    try:
+        return JobSubmissionClient(dashboard_address(address))
+    except Exception as error:
+        raise _refusal(address, error) from error
+
+
+def _refusal(address: str | None, error: Exception) -> spi.PluginError:
+    return spi.PluginError(
+        f"the run cannot be submitted as a Ray job to {address or 'auto'}: "
+        f"{type(error).__name__}: {error}\n"
+        "execution_environment.address is the dashboard's here, such as http://127.0.0.1:8265"
+    )

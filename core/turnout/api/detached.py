@@ -114,7 +114,7 @@ class Follower:
             elif told:
                 threading.Event().wait(_PAUSE)
         self._hear(there, last=True)
-        if told:
+        if told or there.state() == "cancelled":
             self.result.status = "cancelled"
             return
         self.result.status = "failed"

@@ -21,7 +21,7 @@ from turnout.storage.store import Store
 if TYPE_CHECKING:
     from turnout.config.composed import Composed
     from turnout.dsl import Workflow
-    from turnout.storage.records import NodeRow, Records, RunRecord
+    from turnout.storage.records import NodeRow
 
 
 class Errand(NamedTuple):
@@ -139,25 +139,3 @@ def read_end(store: Store, run_id: str) -> End | None:
     """How a run ended elsewhere; ``None`` while it goes on."""
     data = store.read(name_of(run_id, "end"))
     return None if data is None else pickle.loads(data)
-
-
-def catch_up(records: Records, record: RunRecord) -> None:
-    """Take over into the records how a run ended that nobody followed to its end."""
-    place = ((record.config or {}).get("execution_environment") or {}).get("store")
-    if not place:
-        return
-    end = read_end(Store(place), record.id)
-    if end is None:
-        return
-    from turnout.storage.codecs import decode
-    from turnout.storage.records import NodeRow
-    from turnout.worker import failures
-
-    rows = list(end.rows)
-    if end.status == "succeeded":
-        kept = records.keep(record.id, "", decode(end.codec, end.payload))
-        rows.append(NodeRow(record.id, "", status="succeeded", **kept._asdict()))
-    error = None if end.error is None else failures.unpack(end.error)
-    told = None if error is None else f"{type(error).__name__}: {error}"
-    records.finish(record.id, end.status, told, git=record.git, url=record.url, rows=rows)
-    forget(Store(place), record.id)

@@ -277,5 +277,6 @@ class Execution:
         if result.status == "cancelled":
             raise RunCancelled(f"run {self.run_id} was cancelled", run)
         error = result.error
-        message = f"node {result.node!r} failed: {type(error).__name__}: {error}"
+        what = f"node {result.node!r}" if result.node else f"run {self.run_id}"
+        message = f"{what} failed: {type(error).__name__}: {error}"
         raise RunFailed(message, run=run, node=result.node) from error

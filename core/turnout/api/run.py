@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from turnout.errors import RunCancelled, RunFailed, TurnoutError
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from turnout.storage.records import NodeRow, Records, RunRecord
 
 R = TypeVar("R")
+
+_ASKED: Final = 2.0
+"""How often the process that drives a run elsewhere is asked whether it still does, in seconds."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Run(Generic[R]):
         self._id = run_id
         self._execution = execution
         self._records = records
+        self._ask_at = 0.0
 
     @property
     def id(self) -> str:
@@ -168,18 +173,22 @@ class Run(Generic[R]):
     def cancel(self) -> None:
         """End the run; tasks that are running are ended where the environment can.
 
+        A run that is driven elsewhere, as by a job on a cluster, may be ended from any process.
+
         Raises:
-            TurnoutError: the run belongs to another process.
+            TurnoutError: the run is driven by another process of this machine, or by one that
+                cannot be reached from here.
         """
         if self._execution is not None:
             self._execution.cancel()
         elif self.status == "running":
-            pid, url = self._record().pid, self.url
-            raise TurnoutError(
-                f"run {self.id} is driven by process {pid}; interrupt that process"
-                if pid
-                else f"run {self.id} is driven elsewhere; cancel it there: {url}"
-            )
+            record = self._record()
+            if record.pid:
+                told = f"run {self.id} is driven by process {record.pid}; interrupt that process"
+                raise TurnoutError(told)
+            from turnout.api.reattach import cancel
+
+            cancel(record)
 
     def __repr__(self) -> str:
         return f"<run {self.id} {self.status}>"
@@ -189,9 +198,13 @@ class Run(Generic[R]):
         record = self._records.find(self.id)
         if record.status == "running" and not record.pid:
             # It is driven elsewhere, and may have ended since.
-            from turnout.api.errand import catch_up
+            from turnout.api.reattach import catch_up
 
-            catch_up(self._records, record)
+            now = time.monotonic()
+            ask = now >= self._ask_at
+            if ask:
+                self._ask_at = now + _ASKED
+            catch_up(self._records, record, ask=ask)
             record = self._records.find(self.id)
         return record
 
@@ -210,8 +223,6 @@ class Run(Generic[R]):
         return str(named or os.path.dirname(records.path))
 
     def _wait_for_record(self, timeout: float | None) -> None:
-        import time
-
         end = None if timeout is None else time.monotonic() + timeout
         pause = threading.Event()
         while self.status == "running":

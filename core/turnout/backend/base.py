@@ -301,7 +301,7 @@ class Detached(abc.ABC):
 
     @abc.abstractmethod
     def state(self) -> str:
-        """``running``, or in one word how it ended."""
+        """``running``, ``cancelled`` if somebody has ended it, or in a word how else it ended."""
 
     @abc.abstractmethod
     def output(self) -> str:
@@ -345,6 +345,18 @@ class ExecutorBackend(Backend):
             f"backend {self.name!r} gives settings for a process elsewhere, and starts none: "
             "`elsewhere` needs `detach`"
         )
+
+    def find(self, config: Any, run_id: str) -> Detached:
+        """The process that `detach` has started for a run, perhaps in another session.
+
+        Args:
+            config: the settings it was started with.
+            run_id: the run.
+
+        Raises:
+            PluginError: it cannot be asked for, now or at all.
+        """
+        raise PluginError(f"backend {self.name!r} does not find again what it has started")
 
 
 class CompilerBackend(Backend):
