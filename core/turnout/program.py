@@ -131,6 +131,10 @@ class ProgramJob:
         """End the run."""
         self._execution.cancel()
 
+    def interrupt(self, stays: bool | None) -> bool | None:
+        """End the run as the user's interrupt does; see `turnout.config.sweep.Prepared`."""
+        return self._execution.interrupt(stays)
+
     def tell(self) -> None:
         """Write the result to stdout, if there is one."""
         from turnout.observe.result import result_text

@@ -200,3 +200,53 @@ def test_one_that_cannot_be_asked_for_stays_as_it_was(flow: Any, tmp_path: Path)
 def test_no_credentials_on_a_command_line(flow: Any, url: str) -> None:
     with pytest.raises(PlanError, match="has credentials in its URL"):
         start(flow, 0.0, store=url)
+
+
+SWEEP = """
+import sys
+import turnout
+from test_api_elsewhere import Away
+from turnout.testing import installed
+import away_flow
+if __name__ == "__main__":
+    with installed(Away()):
+        turnout.main(away_flow.flow)
+"""
+
+
+@pytest.mark.parametrize("on_interrupt", ["detach", "cancel"])
+def test_jobs_of_a_sweep_go_on_where_an_interrupt_is_to_leave_them(
+    flow: Any, tmp_path: Path, on_interrupt: str
+) -> None:
+    Path("sweep.py").write_text(SWEEP)
+    process = subprocess.Popen(
+        [
+            sys.executable, "sweep.py", "-m", "seconds=3,3.5", "execution_environment=away",
+            "execution_environment.store=store",
+            f"execution_environment.on_interrupt={on_interrupt}",
+        ],
+        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{tmp_path}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while len(list(Path("store/errands").glob("*/events/*"))) < 2:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, told
+    assert "Traceback" not in told
+    runs = turnout.runs()
+    assert len(runs) == 2
+    if on_interrupt == "detach":
+        assert told.count(" goes on; turnout.get_run(") == 2
+        assert sorted(run.wait(60).outputs for run in runs) == [3, 3.5]
+    else:
+        assert {run.status for run in runs} == {"cancelled"}

@@ -57,10 +57,26 @@ class Follower:
         self._seen = 0
         self._next = 0.0
         self._cancel = threading.Event()
+        self._left = False
 
     def cancel(self) -> None:
         """End the run; may be called from another thread."""
         self._cancel.set()
+
+    def interrupt(self, stays: bool | None) -> bool:
+        """The user has interrupted what follows several runs, this one among them.
+
+        Args:
+            stays: whether those before this one go on; ``None`` for the first.
+
+        Returns:
+            Whether this one goes on.
+        """
+        if stays is None:
+            stays = _stays(self._session.config.on_interrupt)
+        self._left = stays
+        self._cancel.set()
+        return stays
 
     def run(self) -> Result:
         """Send the run away and follow it to its end.
@@ -84,14 +100,17 @@ class Follower:
         except KeyboardInterrupt:
             if _stays(self._session.config.on_interrupt):
                 self.result.status = "running"
-                told = f"run {run_id} goes on; turnout.get_run({run_id!r}) follows it"
-                raise KeyboardInterrupt(told) from None
+                raise KeyboardInterrupt(_goes_on(run_id)) from None
             there.cancel()
             self._await_end(there)
             self.result.status = "cancelled"
             forget(self._store, run_id)
             raise
-        forget(self._store, run_id)
+        if self._left:
+            self.result.status = "running"
+            self._session.log(_goes_on(run_id))
+        else:
+            forget(self._store, run_id)
         return self.result
 
     def _follow(self, there: Detached) -> None:
@@ -109,6 +128,8 @@ class Follower:
                 if patience < 0:
                     break
             if self._cancel.wait(_PAUSE) and not told:
+                if self._left:
+                    return
                 told = True
                 there.cancel()
             elif told:
@@ -155,6 +176,10 @@ class Follower:
             self.result.error = failures.unpack(end.error)
         elif end.status == "succeeded":
             self.result.value = decode(end.codec, end.payload)
+
+
+def _goes_on(run_id: str) -> str:
+    return f"run {run_id} goes on; turnout.get_run({run_id!r}) follows it"
 
 
 @contextmanager

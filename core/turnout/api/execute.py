@@ -262,12 +262,26 @@ class Execution:
         if engine is not None:
             engine.cancel()
 
+    def interrupt(self, stays: bool | None) -> bool | None:
+        """End the run, as the user's interrupt does where several go on.
+
+        Args:
+            stays: whether those before it that are driven elsewhere go on; ``None``: none was.
+
+        Returns:
+            The same for those that follow.
+        """
+        if self._follower is None:
+            self.cancel()
+            return stays
+        return self._follower.interrupt(stays)
+
     def raise_failure(self, run: Run[Any]) -> None:
         """Raise what the run ended in, if it did not end well.
 
         Raises:
             RunFailed: a node failed; the cause is its exception.
-            RunCancelled: it was cancelled.
+            RunCancelled: it was cancelled, or goes on elsewhere and is not followed any more.
         """
         if self.error is not None:
             raise self.error
@@ -276,6 +290,8 @@ class Execution:
             return
         if result.status == "cancelled":
             raise RunCancelled(f"run {self.run_id} was cancelled", run)
+        if result.status == "running":
+            raise RunCancelled(f"run {self.run_id} goes on elsewhere", run)
         error = result.error
         what = f"node {result.node!r}" if result.node else f"run {self.run_id}"
         message = f"{what} failed: {type(error).__name__}: {error}"

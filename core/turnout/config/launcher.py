@@ -91,8 +91,8 @@ def launch(
         for number, overrides in enumerate(job_overrides, first):
             batch.run(number, list(overrides))
         batch.wait(below=1)
-    except BaseException:
-        batch.cancel()
+    except BaseException as error:
+        batch.cancel(interrupted=isinstance(error, KeyboardInterrupt))
         raise
     finally:
         batch.note()
@@ -146,9 +146,9 @@ class _Batch:
         for work in self._under_way.ended(below):
             self._settle(work)
 
-    def cancel(self) -> None:
+    def cancel(self, *, interrupted: bool) -> None:
         """End all that is under way, wait for that, and tell of what had succeeded."""
-        for work in self._under_way.cancelled():
+        for work in self._under_way.cancelled(interrupted=interrupted):
             work.finish()
             if work.prepared is not None:
                 self._untold[work.number] = work.prepared

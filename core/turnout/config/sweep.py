@@ -35,6 +35,16 @@ class Prepared(Protocol):
     def cancel(self) -> None:
         """End it early; may be called from another thread."""
 
+    def interrupt(self, stays: bool | None) -> bool | None:
+        """End it as the user's interrupt does: what is driven elsewhere may go on.
+
+        Args:
+            stays: whether those interrupted before go on; ``None`` while nobody was asked.
+
+        Returns:
+            The same for those that follow.
+        """
+
     def tell(self) -> None:
         """Show the result, if there is one; called once it has ended, jobs in their order."""
 

@@ -132,9 +132,13 @@ class UnderWay:
             del self._works[work.number]
             yield work
 
-    def cancelled(self) -> Iterator[Work]:
+    def cancelled(self, *, interrupted: bool) -> Iterator[Work]:
         """End all, and give each when it has ended."""
+        stays: bool | None = None
         for work in self._works.values():
             assert work.prepared is not None
-            work.prepared.cancel()
+            if interrupted:
+                stays = work.prepared.interrupt(stays)
+            else:
+                work.prepared.cancel()
         yield from self.ended(below=1)
