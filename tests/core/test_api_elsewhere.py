@@ -247,6 +247,7 @@ def test_jobs_of_a_sweep_go_on_where_an_interrupt_is_to_leave_them(
     assert len(runs) == 2
     if on_interrupt == "detach":
         assert told.count(" goes on; turnout.get_run(") == 2
+        assert told.rstrip().endswith("the sweep has ended; its jobs go on")
         assert sorted(run.wait(60).outputs for run in runs) == [3, 3.5]
     else:
         assert {run.status for run in runs} == {"cancelled"}

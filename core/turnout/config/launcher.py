@@ -93,6 +93,8 @@ def launch(
         batch.wait(below=1)
     except BaseException as error:
         batch.cancel(interrupted=isinstance(error, KeyboardInterrupt))
+        if batch.goes_on:
+            raise KeyboardInterrupt("the sweep has ended; its jobs go on") from None
         raise
     finally:
         batch.note()
@@ -154,6 +156,11 @@ class _Batch:
                 self._untold[work.number] = work.prepared
         for number in sorted(self._untold):
             self._untold.pop(number).tell()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether jobs have been left alone, where they are driven elsewhere."""
+        return self._under_way.goes_on
 
     def note(self) -> None:
         """Hand the failures on, in the order of the jobs."""

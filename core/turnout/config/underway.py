@@ -96,9 +96,14 @@ class Work:
 
 
 class UnderWay:
-    """The jobs that go on now."""
+    """The jobs that go on now.
+
+    Attributes:
+        goes_on: whether an interrupt has left them alone, where they are driven elsewhere.
+    """
 
     def __init__(self) -> None:
+        self.goes_on = False
         self._works: dict[int, Work] = {}
         self._ends: SimpleQueue[Work] = SimpleQueue()
 
@@ -134,11 +139,12 @@ class UnderWay:
 
     def cancelled(self, *, interrupted: bool) -> Iterator[Work]:
         """End all, and give each when it has ended."""
-        stays: bool | None = None
+        stays: bool | None = None  # nobody has been asked
         for work in self._works.values():
             assert work.prepared is not None
             if interrupted:
                 stays = work.prepared.interrupt(stays)
             else:
                 work.prepared.cancel()
+        self.goes_on = bool(stays)
         yield from self.ended(below=1)
