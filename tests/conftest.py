@@ -23,7 +23,7 @@ def records_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workflows in test files belong to the checkout; their runs are recorded elsewhere."""
     find = project.find
 
-    def elsewhere(start: Path | None = None) -> Project:
+    def elsewhere(start: Path | str | None = None) -> Project:
         found = find(start)
         if found.root != CHECKOUT:
             return found

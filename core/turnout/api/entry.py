@@ -19,7 +19,7 @@ from turnout.dsl import Workflow
 from turnout.errors import ConfigError, PlanError
 
 if TYPE_CHECKING:
-    from turnout.backend.base import Project
+    from turnout.backend.base import EnvironmentConfig, Project
     from turnout.config.composed import Composed
     from turnout.storage.records import Records
 
@@ -187,13 +187,11 @@ def _holds_credentials(url: str) -> bool:
 
 def project_of(workflow: Workflow[..., Any]) -> Project:
     """The project a workflow's file belongs to; the current directory's in a notebook."""
-    from pathlib import Path
-
     from turnout.config.project import find
 
     code = getattr(workflow.fn, "__code__", None)
-    file = Path(code.co_filename) if code is not None else Path()
-    return find(file if file.is_file() else None)
+    file = "" if code is None else code.co_filename
+    return find(file if os.path.isfile(file) else None)
 
 
 def _recorded(composed: Composed) -> dict[str, Any]:
@@ -205,9 +203,18 @@ def _recorded(composed: Composed) -> dict[str, Any]:
         inputs = plain_container(inputs)
     return {
         "inputs": inputs,
-        "execution_environment": dataclasses.asdict(composed.settings),
+        "execution_environment": _settings(composed.settings),
         "overrides": list(composed.overrides),
     }
+
+
+def _settings(settings: EnvironmentConfig) -> dict[str, Any]:
+    """The fields of an environment's settings; `dataclasses.asdict` would copy every value."""
+    found = dict(vars(settings))
+    for name, value in found.items():
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found[name] = dataclasses.asdict(value)
+    return found
 
 
 def get_run(run: str = "latest") -> Run[Any]:

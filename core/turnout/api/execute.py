@@ -68,8 +68,8 @@ class Execution:
         self._thread: threading.Thread | None = None
         self._cancelled = False
         settings = plan.environment.config
-        self.home = project.root / ".turnout"
-        self.store = settings.store or os.fspath(self.home)
+        self.home = os.path.join(project.root, ".turnout")
+        self.store = settings.store or self.home
         self.info = RunInfo(
             run_id=self.run_id,
             workflow=plan.graph.name,
@@ -107,7 +107,7 @@ class Execution:
         plan = self.plan
         if not isinstance(plan.environment.backend, ExecutorBackend):
             raise PlanError([f"{plan.environment.backend.name!r} does not execute graphs here"])
-        self.records = records_at(os.fspath(self.home))
+        self.records = records_at(self.home)
         recorder = Recorder(
             self.records,
             first_record(
@@ -209,7 +209,7 @@ class Execution:
     @property
     def _apart(self) -> str:
         """Where workers put large results, if not beside the records."""
-        return self.store if self.store != os.fspath(self.home) else ""
+        return self.store if self.store != self.home else ""
 
     @property
     def status(self) -> str:

@@ -21,7 +21,7 @@ _OURS: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__fi
 _KEYS: Final = ("source", "exclude")
 
 
-def find(start: Path | None = None) -> Project:
+def find(start: Path | str | None = None) -> Project:
     """The project around a place, as it is when this process first asks.
 
     Args:
@@ -127,10 +127,11 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
-def _installed(path: Path) -> bool:
+def _installed(path: Path | str) -> bool:
     """Whether a file belongs to an installed package, or to turnout, and to no project."""
-    parts = path.parts
-    return "site-packages" in parts or "dist-packages" in parts or str(path).startswith(_OURS)
+    place = os.fspath(path)
+    parts = place.split(os.sep)
+    return "site-packages" in parts or "dist-packages" in parts or place.startswith(_OURS)
 
 
 def _marked(folder: Path) -> bool:
