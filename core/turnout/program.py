@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from turnout.api import Run, prepare
+from turnout.api.signals import ended_as_interrupted
 from turnout.dsl import Workflow
 from turnout.errors import ConfigError, RunFailed
 
@@ -51,7 +52,8 @@ def run_program(
 
     if not isinstance(workflow, Workflow):
         raise ConfigError(f"turnout.main takes a workflow, not {workflow!r}")
-    return compose_main(workflow, Program(workflow, until, pdb), argv=argv, report=show)
+    with ended_as_interrupted():
+        return compose_main(workflow, Program(workflow, until, pdb), argv=argv, report=show)
 
 
 class Program:

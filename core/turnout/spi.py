@@ -46,6 +46,7 @@ from turnout.worker.child import Child, end
 from turnout.worker.host import Given, Host
 from turnout.worker.inline import InlineExecutor, Ref
 from turnout.worker.payload import Payload, loads
+from turnout.worker.prints import forward_prints
 from turnout.worker.progress import Progress
 from turnout.worker.run import Outcome, run_call
 from turnout.worker.stores import identified, unreached
@@ -55,10 +56,12 @@ from turnout.worker.wire import (
     Logged,
     Message,
     Parcel,
+    Printed,
     Sender,
     about,
     ended,
     logged,
+    printed,
     read,
     variables,
 )
@@ -100,6 +103,7 @@ __all__ = [
     "Payload",
     "PlanError",
     "PluginError",
+    "Printed",
     "Progress",
     "Project",
     "Ref",
@@ -121,11 +125,13 @@ __all__ = [
     "emulated",
     "end",
     "ended",
+    "forward_prints",
     "hookimpl",
     "identified",
     "loads",
     "logged",
     "memory_bytes",
+    "printed",
     "read",
     "run_call",
     "unreached",

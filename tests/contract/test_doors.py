@@ -20,11 +20,11 @@ BACKENDS = {
     "EnvironmentConfig", "Executor", "ExecutorBackend", "Given", "Graph", "Handle", "Host",
     "InlineExecutor", "Kept", "Level", "Logged", "Message", "NATIVE", "NodeEvent",
     "Observation", "Outcome", "PROTOCOL_VERSION", "Parcel", "Payload", "PlanError", "PluginError",
-    "Progress", "Project", "Ref", "Resources", "RunEvent", "RunInfo", "Sender", "Session",
-    "Status", "Submission", "Summary", "TaskOptions", "TaskSpec", "TaskTimeout", "Ticket",
-    "UNSET", "WorkerLost", "about", "advisory", "emulated", "end", "ended", "hookimpl",
-    "identified", "loads", "logged", "memory_bytes", "read", "run_call", "unreached",
-    "unsupported", "variables",
+    "Printed", "Progress", "Project", "Ref", "Resources", "RunEvent", "RunInfo", "Sender",
+    "Session", "Status", "Submission", "Summary", "TaskOptions", "TaskSpec", "TaskTimeout",
+    "Ticket", "UNSET", "WorkerLost", "about", "advisory", "emulated", "end", "ended",
+    "forward_prints", "hookimpl", "identified", "loads", "logged", "memory_bytes", "printed",
+    "read", "run_call", "unreached", "unsupported", "variables",
 }  # fmt: skip
 TESTS = {"BackendSuite", "Place", "Recording", "ThreadsBackend", "asks", "installed"}
 

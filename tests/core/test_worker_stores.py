@@ -11,7 +11,7 @@ import pytest
 
 import turnout
 from turnout import spi, task, workflow
-from turnout.errors import ConfigError
+from turnout.errors import ConfigError, PlanError
 from turnout.graph import TaskKey
 from turnout.storage.identity import identity_of
 from turnout.storage.store import Store
@@ -97,3 +97,20 @@ def test_a_store_in_memory_is_not_the_workers(tmp_path: Path) -> None:
         turnout.run(flow, execution_environment=where, x=1)
     here = turnout.run(flow, execution_environment={"store": "memory://kept"}, x=1)
     assert here.outputs == 2
+
+
+@pytest.mark.parametrize("place", ["file/below", "nothing://place"])
+def test_a_store_that_cannot_be_used_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlanError, match=r"cannot be used, and a cached task needs it \("):
+        turnout.run(flow, execution_environment={"store": place}, x=1)
+    assert turnout.runs() == []
+
+
+def test_a_store_that_is_only_read_is_left_as_it_is(tmp_path: Path) -> None:
+    where = {"store": str(tmp_path / "store"), "cache": "read", "keep": "none"}
+    assert turnout.run(flow, execution_environment=where, x=1).outputs == 2
+    assert not (tmp_path / "store").exists()

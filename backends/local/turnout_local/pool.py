@@ -261,7 +261,7 @@ class PoolExecutor(spi.Executor):
                 self._stillborn = 0
                 if worker.entry is not None:
                     self._start(worker)
-            elif isinstance(told, spi.Logged):
+            elif isinstance(told, (spi.Logged, spi.Printed)):
                 told.handle()
             elif worker.entry is None:
                 continue

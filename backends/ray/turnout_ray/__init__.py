@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from turnout import spi
-from turnout_ray.options import RayOptions, problems_of
+from turnout_ray.options import RayOptions, cores_of, joins, problems_of
+
+_STRATEGIES: Final = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
 
 
 @dataclass
@@ -59,6 +61,21 @@ class RayConfig(spi.EnvironmentConfig):
                 f"not {self.scheduling_strategy!r}"
             )
         address = self.address
+        if "@" in str(address):
+            raise ValueError(
+                f"{where}.address holds credentials, which would stand in logs and records; leave "
+                "them out, and give them to Ray Jobs with the variable RAY_JOB_HEADERS"
+            )
+        if str(address).startswith(("http://", "https://")) and not self.submit:
+            raise ValueError(
+                f"{where}.address={address} is a dashboard's, for submit=true; to join a cluster "
+                "give HOST:PORT or ray://HOST:PORT"
+            )
+        if self.submit and str(address).startswith("ray://"):
+            raise ValueError(
+                f"{where}.address={address} is for joining a cluster; with submit=true it is the "
+                "dashboard's, such as http://HOST:8265"
+            )
         if address not in (None, "auto", "local") and ":" not in str(address):
             raise ValueError(
                 f"{where}.address is auto, HOST:PORT, ray://HOST:PORT or, with submit=true, the "
@@ -68,11 +85,15 @@ class RayConfig(spi.EnvironmentConfig):
             amount = getattr(self, name)
             if amount is not None and amount < 0:
                 raise ValueError(f"{where}.{name} must not be negative, not {amount}")
-        unknown = set(self.placement_group) - {"bundles", "strategy"}
-        if unknown or (self.placement_group and not self.placement_group.get("bundles")):
+        if self.placement_group and not _is_group(self.placement_group):
             raise ValueError(
-                f"{where}.placement_group takes bundles and strategy, "
-                "as in {bundles: [{CPU: 2}], strategy: PACK}"
+                f"{where}.placement_group takes bundles, as in {{bundles: [{{CPU: 2}}], strategy: "
+                f"PACK}}, and a strategy, one of {', '.join(_STRATEGIES)}"
+            )
+        if self.placement_group and self.scheduling_strategy != "DEFAULT":
+            raise ValueError(
+                f"{where} sets placement_group and scheduling_strategy, which would place tasks "
+                "outside of the group; set one of the two"
             )
         if self.object_store_memory is not None:
             spi.memory_bytes(self.object_store_memory)
@@ -95,7 +116,7 @@ class RayBackend(spi.ExecutorBackend):
     }
 
     def capability(self, name: str, config: Any = None) -> spi.Capability:
-        if name == "image" and config is not None and config.address is None:
+        if name == "image" and config is not None and not joins(config):
             return spi.advisory("an instance on this machine runs tasks with its own Python")
         return super().capability(name, config)
 
@@ -104,7 +125,20 @@ class RayBackend(spi.ExecutorBackend):
         found = importlib.util.find_spec("ray")
         if found is None or found.origin is None:
             return ["Ray is not installed; pip install 'turnout[ray]'"]
-        return ()
+        problems: list[str] = []
+        if config.runtime_env:
+            from turnout_ray.environments import problems_in
+
+            where = "execution_environment.runtime_env"
+            problems += problems_in(config.runtime_env, where, of_task=False)
+        bundles = config.placement_group.get("bundles", ())
+        cores = sum(bundle.get("CPU", 0) for bundle in bundles)
+        if not joins(config) and cores > cores_of(config):
+            problems.append(
+                f"execution_environment.placement_group asks for {cores:g} CPU, and the instance "
+                f"that is started here has {cores_of(config)}; ask for less, or set num_cpus"
+            )
+        return problems
 
     def doctor(self, config: Any, project: spi.Project) -> Iterator[spi.Check]:
         if self.check(config):
@@ -155,6 +189,19 @@ class RayBackend(spi.ExecutorBackend):
         from turnout_ray.executor import RayExecutor
 
         return RayExecutor(session)
+
+
+def _is_group(said: Mapping[str, Any]) -> bool:
+    """Whether this is a placement group as Ray wants it."""
+    bundles = said.get("bundles")
+    return (
+        said.keys() <= {"bundles", "strategy"}
+        and said.get("strategy", "PACK") in _STRATEGIES
+        and isinstance(bundles, (list, tuple))
+        and len(bundles) > 0
+        and all(isinstance(one, Mapping) and one for one in bundles)
+        and all(type(much) in (int, float) and much > 0 for one in bundles for much in one.values())
+    )
 
 
 def _show_all_that_is_printed() -> None:

@@ -34,10 +34,10 @@ _OF_AN_INSTANCE: Final = ("num_cpus", "num_gpus", "object_store_memory", "dashbo
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set in a Ray job's process, whose workers have the job's files already."""
 
-# What no task imports, and what changes while a run goes on.
+# What no task imports, what changes while a run goes on, and what holds secrets.
 _STAYS_HERE = (
-    ".git", ".turnout", ".venv", "venv", "outputs", "multirun", "__pycache__", "*.pyc",
-    ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", "node_modules",
+    ".git", ".turnout", ".env", ".env.*", ".venv", "venv", "outputs", "multirun", "__pycache__",
+    "*.pyc", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", "node_modules",
 )  # fmt: skip
 
 
@@ -114,28 +114,34 @@ def _see_that_it_fits(config: Any, project: spi.Project, log: Callable[[str], No
     Raises:
         PluginError: so it is.
     """
+    if _made is not None:
+        _see_that_it_is_shared(config, project)
+        return
     if not _is_where(config):
         raise spi.PluginError(
             f"this process is connected to the Ray cluster at {_address()}, and "
             f"execution_environment.address is {config.address}; call ray.shutdown() first"
         )
-    said = {name: getattr(config, name) for name in ("namespace", *_OF_AN_INSTANCE)}
-    if _made is None:
-        without = [f"{name}={value}" for name, value in said.items() if value]
-        if without:
-            told = (
-                f"Ray is connected already, by ray.init, where {', '.join(without)} has no effect"
-            )
-            if config.strict:
-                raise spi.PluginError(f"{told} (strict=true); call ray.shutdown() first")
-            log(told)
-        return
-    for name, value in said.items():
-        other = getattr(_made, name)
-        if value != other and not (name in _OF_AN_INSTANCE and joins(config)):
+    settings = ("namespace", *_OF_AN_INSTANCE)
+    said = [f"{name}={value}" for name in settings if (value := getattr(config, name))]
+    if said:
+        told = f"Ray is connected already, by ray.init, where {', '.join(said)} has no effect"
+        if config.strict:
+            raise spi.PluginError(f"{told} (strict=true); call ray.shutdown() first")
+        log(told)
+
+
+def _see_that_it_is_shared(config: Any, project: spi.Project) -> None:
+    """Refuse what another run of this process has connected otherwise: one would get its ways."""
+    names = ["address", "namespace", "runtime_env"]
+    if not joins(config):
+        names += _OF_AN_INSTANCE
+    for name in names:
+        ours, theirs = getattr(config, name), getattr(_made, name)
+        if ours != theirs:
             raise spi.PluginError(
-                f"another run of this process has connected to Ray with {name}={other}, and this "
-                f"one says {name}={value}; let that one end first, or give both the same settings"
+                f"another run of this process has connected to Ray with {name}={theirs}, and this "
+                f"one says {name}={ours}; let that one end first, or give both the same settings"
             )
     if joins(config) and _project is not None and _project.root != project.root:
         raise spi.PluginError(
@@ -155,13 +161,9 @@ def leave() -> None:
 
 
 def missing(config: Any) -> dict[str, Any]:
-    """What of the settings' ``runtime_env`` tasks have to bring along.
-
-    The connection has been made without it, by the user or by another run.
-    """
+    """What of the settings' ``runtime_env`` tasks have to bring along, on the user's connection."""
     with _lock:
-        wanted = dict(config.runtime_env)
-        return {} if _made is not None and dict(_made.runtime_env) == wanted else wanted
+        return dict(config.runtime_env) if _made is None else {}
 
 
 def started() -> bool:
@@ -261,20 +263,21 @@ def _address() -> str:
 
 
 def _is_where(config: Any) -> bool:
-    if config.address in (None, "auto"):
+    """Whether the user's own connection is to where the settings say."""
+    address = config.address
+    if address in (None, "auto"):
         return True
-    if _made is not None and config.address == _made.address:
-        return True
-    return _is_at(config.address)
+    if ray.util.client.ray.is_connected():
+        there = ray.util.client.ray.get_context().client_worker._conn_str
+        return address.startswith("ray://") and _same(address.removeprefix("ray://"), there)
+    # Whether the user has started an instance here, or joined one, cannot be told.
+    return address != "local" and "://" not in address and _same(address, _address())
 
 
-def _is_at(address: str) -> bool:
-    """Whether the user's own connection is to this address."""
-    if "://" in address or ray.util.client.ray.is_connected():
-        return "://" in address  # the addresses of a client and of a cluster cannot be compared
-    host, _, port = address.rpartition(":")
-    there, _, its_port = _address().rpartition(":")
-    return address == "local" or (port == its_port and _ip(host) == _ip(there))
+def _same(one: str, other: str) -> bool:
+    """Whether two ``host:port`` are the same place."""
+    (host, _, port), (there, _, its_port) = one.rpartition(":"), other.rpartition(":")
+    return port == its_port and _ip(host) == _ip(there)
 
 
 def _ip(host: str) -> str:

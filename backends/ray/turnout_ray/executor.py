@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import time
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import ray
 from ray.exceptions import RayError
+from ray.util import remove_placement_group
 
 from turnout import spi
 from turnout_ray import cluster, remote
@@ -84,6 +86,7 @@ class RayExecutor(spi.Executor):
             if session.config.placement_group:
                 self._reserve()
         except BaseException:
+            self._give_back()
             cluster.leave()
             raise
 
@@ -184,16 +187,21 @@ class RayExecutor(spi.Executor):
             if self._mailbox is not None:
                 for _, messages in ray.get(self._mailbox.rest.remote(), timeout=5.0):
                     self._hear(None, messages)
-                ray.kill(self._mailbox)
-            if self._group is not None:
-                ray.util.remove_placement_group(self._group)
-        except RayError:
-            self._session.log("the Ray cluster went away before the run could take its leave")
+        except RayError as error:
+            self._session.log(f"what tasks still said is lost: {type(error).__name__}")
         finally:
+            self._give_back()
             for held in (self._open, self._named, self._stored, self._kinds):
                 held.clear()
             self._mail = self._mailbox = None
             cluster.leave()
+
+    def _give_back(self) -> None:
+        """End what would outlive the run on a cluster that goes on."""
+        for held, end in ((self._mailbox, ray.kill), (self._group, remove_placement_group)):
+            if held is not None:
+                with contextlib.suppress(RayError):  # then the cluster has gone, and it with it
+                    end(held)
 
     # -- sending -------------------------------------------------------------------------------
 
@@ -390,7 +398,7 @@ class RayExecutor(spi.Executor):
     def _hear(self, ticket: RayTicket | None, messages: Iterable[Sequence[bytes]]) -> None:
         for message in messages:
             told = spi.read(message)
-            if isinstance(told, spi.Logged):
+            if isinstance(told, (spi.Logged, spi.Printed)):
                 told.handle()
             elif isinstance(told, spi.Began) and ticket is not None:
                 self._began(ticket, told)

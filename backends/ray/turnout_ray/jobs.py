@@ -37,6 +37,7 @@ class Job(spi.Detached):
         self._log = log
         self._heard = 0
         self._silent = False
+        self._told = False
         self._may_be_another = False
         self.url = f"{client.get_address()}/#/jobs/{self._id}"
 
@@ -103,11 +104,28 @@ class Job(spi.Detached):
         # Of a line that goes on, the rest is told with the next.
         whole = text[: text.rfind("\n") + 1]
         new, self._heard = whole[self._heard :], max(self._heard, len(whole))
-        return str(new)
+        return str(new) + self._reason()
+
+    def _reason(self) -> str:
+        """Why Ray has ended the job, once it has; a job that never began has printed nothing."""
+        from requests import RequestException
+
+        if self._told:
+            return ""
+        with contextlib.suppress(RuntimeError, RequestException):
+            found = self._client.get_job_info(self._id)
+            if str(found.status.value) == "FAILED":
+                self._told = True
+                return f"Ray: {found.message}\n"
+        return ""
 
     def cancel(self) -> None:
-        with contextlib.suppress(RuntimeError):
+        from requests import RequestException
+
+        try:
             self._client.stop_job(self._id)
+        except (RuntimeError, RequestException) as error:
+            self._log(f"job {self._id} cannot be asked to stop: {type(error).__name__}: {error}")
 
 
 def _job_of(run_id: str) -> str:

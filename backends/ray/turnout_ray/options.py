@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from turnout import spi
+
+_RAYS_OWN: Final = {"CPU": "cpu=...", "GPU": "gpu=...", "memory": "mem=..."}
 
 
 @dataclass(frozen=True)
@@ -43,31 +45,76 @@ class RayOptions:
 
 def problems_of(config: Any, node: str, options: spi.TaskOptions) -> list[str]:
     """What cannot be done with a node's options, each in a sentence."""
-    problems: list[str] = []
-    said = _said(options)
+    said = RayOptions(**_said(options))
+    problems = list(_unfit_amounts(node, remote_options(config, options)))
+    if said.runtime_env:
+        from turnout_ray.environments import problems_in
+
+        where = f"node {node!r}: options.ray.runtime_env"
+        problems += problems_in(said.runtime_env, where, of_task=True)
+    if config.placement_group:
+        problems += _beside_the_group(config, node, options)
+    if not problems and not joins(config) and not _is_connected():
+        problems += _more_than_there_is(config, node, options)
+    return problems
+
+
+def _unfit_amounts(node: str, asked: Mapping[str, Any]) -> Iterator[str]:
+    """Amounts that Ray itself refuses, without a word of the node."""
+    gpus = asked.get("num_gpus", 0)
+    if gpus > 1 and gpus != int(gpus):
+        yield f"node {node!r} asks for {gpus:g} gpu; above one, Ray gives whole devices only"
+    for name, amount in asked.get("resources", {}).items():
+        if name in _RAYS_OWN:
+            yield f"node {node!r}: {name!r} is no custom resource; use Resources({_RAYS_OWN[name]})"
+        elif amount > 1 and amount != int(amount):
+            yield f"node {node!r} asks for {amount:g} {name}; above one, Ray gives whole ones only"
+
+
+def _beside_the_group(config: Any, node: str, options: spi.TaskOptions) -> Iterator[str]:
+    """What would run outside of the bundles reserved for the run, or fits into none."""
+    asked = remote_options(config, options)
+    if "scheduling_strategy" in asked:
+        yield (
+            f"node {node!r} would be placed by scheduling_strategy={asked['scheduling_strategy']}, "
+            "outside of execution_environment.placement_group; set one of the two"
+        )
+        return
+    wanted = {"CPU": 1, **amounts(asked)}
+    bundles = config.placement_group["bundles"]
+    if not any(all(one.get(name, 0) >= much for name, much in wanted.items()) for one in bundles):
+        told = ", ".join(f"{much:g} {name}" for name, much in wanted.items())
+        yield f"node {node!r} asks for {told}, and no bundle of the placement group has that"
+
+
+def _more_than_there_is(config: Any, node: str, options: spi.TaskOptions) -> Iterator[str]:
+    """What an instance that is started here does not have; it does not grow, so Ray would wait."""
     wanted = options.resources or spi.Resources()
-    if joins(config) or _is_connected():
-        return problems
-    # What is started here does not grow: Ray would wait for ever.
-    cores = config.num_cpus if config.num_cpus is not None else os.cpu_count() or 1
-    for what, amount, there in (("cpu", wanted.cpu, cores), ("gpu", wanted.gpu, config.num_gpus)):
+    for what, amount in (("cpu", wanted.cpu), ("gpu", wanted.gpu)):
+        there = cores_of(config) if what == "cpu" else config.num_gpus
         if amount is not None and there is not None and amount > there:
-            problems.append(
+            yield (
                 f"node {node!r} asks for {amount:g} {what} and this machine's instance has "
                 f"{there}; ask for less, or set execution_environment.num_{what}s"
             )
-    custom = [*wanted.custom, *(said.get("resources") or ())]
+    custom = [*wanted.custom, *(_said(options).get("resources") or ())]
     if custom:
-        problems.append(
+        yield (
             f"node {node!r} asks for {', '.join(map(repr, custom))}, and an instance started on "
             "this machine has no custom resources; set execution_environment.address to a "
             "cluster that has"
         )
-    return problems
+
+
+def cores_of(config: Any) -> int:
+    """The cores of an instance that is started here."""
+    return config.num_cpus if config.num_cpus is not None else os.cpu_count() or 1
 
 
 def joins(config: Any) -> bool:
     """Whether the settings name a cluster, so that nothing is started."""
+    if config.submit:
+        return True
     if config.address is None:
         return "RAY_ADDRESS" in os.environ
     return bool(config.address != "local")
@@ -114,7 +161,7 @@ def remote_options(config: Any, options: spi.TaskOptions) -> dict[str, Any]:
     }
     asked |= {name: value for name, value in where.items() if value not in (None, "DEFAULT")}
     environment = dict(said.runtime_env or {})
-    if options.image is not None and config.address is not None:
+    if options.image is not None and joins(config):
         environment["image_uri"] = options.image
     if environment:
         asked["runtime_env"] = environment

@@ -65,6 +65,7 @@ class Reporter:
         self._posted: list[Any] = []
         self._busy = threading.Event()
         self._running = False
+        self._streams: tuple[Any, ...] = ()
         self._calls = 0
         self._address = Address("", 0.0)
         self._message: Sequence[Any] = ()
@@ -78,6 +79,9 @@ class Reporter:
         self._message = message
         self._calls += 1
         if self._thread is None:
+            # Ray's own way is slower than many a run, and tells each line once for every node of
+            # one machine; it stays for what is no print of Python's.
+            self._streams = spi.forward_prints(lambda: self._running, self._print)
             self._thread = threading.Thread(
                 target=self._watch, name="turnout-reporter", daemon=True
             )
@@ -88,6 +92,8 @@ class Reporter:
         try:
             yield
         finally:
+            for stream in self._streams:
+                stream.finish()
             self._running = False
 
     def say(self, message: spi.Message) -> None:
@@ -99,6 +105,9 @@ class Reporter:
         """Tell the driver at once: a task may keep every other thread from running."""
         self.say(message)
         self._flush()
+
+    def _print(self, stream: str, text: str) -> None:
+        self.say(spi.printed(stream, text))
 
     def log(self, attributes: dict[str, Any]) -> None:
         """Tell what has been logged here."""

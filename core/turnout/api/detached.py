@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from turnout.api.errand import End, forget, name_of, read_end, read_events
@@ -24,7 +22,8 @@ _PAUSE = 0.3
 _PRINTED = 1.0
 """How often to ask for events and for what has been printed, in seconds."""
 _GRACE = 10
-"""How many pauses to wait for the end of a run whose process has gone."""
+_CANCELLED = 100
+"""How many pauses to wait for the end of a run whose process has gone, and of one to be ended."""
 
 
 class Follower:
@@ -95,8 +94,7 @@ class Follower:
             raise
         self._started(there)
         try:
-            with _ended_as_interrupted():
-                self._follow(there)
+            self._follow(there)
         except KeyboardInterrupt:
             if _stays(self._session.config.on_interrupt):
                 self.result.status = "running"
@@ -145,7 +143,7 @@ class Follower:
         )
 
     def _await_end(self, there: Detached) -> None:
-        for _ in range(_GRACE):
+        for _ in range(_CANCELLED):
             if there.state() != "running":
                 return
             threading.Event().wait(_PAUSE)
@@ -180,19 +178,6 @@ class Follower:
 
 def _goes_on(run_id: str) -> str:
     return f"run {run_id} goes on; turnout.get_run({run_id!r}) follows it"
-
-
-@contextmanager
-def _ended_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does: the run elsewhere would not hear of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 def _stays(on_interrupt: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from turnout.api.recorder import Recorder, first_record
 from turnout.api.run import NodeInfo, Run
+from turnout.api.signals import ended_as_interrupted
 from turnout.backend.base import Detached, Executor, ExecutorBackend, Project, Session, silent
 from turnout.backend.call import RunInfo
 from turnout.engine import Engine, Result, State, Watch
@@ -107,6 +108,7 @@ class Execution:
         plan = self.plan
         if not isinstance(plan.environment.backend, ExecutorBackend):
             raise PlanError([f"{plan.environment.backend.name!r} does not execute graphs here"])
+        self._see_to_store()
         self.records = records_at(self.home)
         recorder = Recorder(
             self.records,
@@ -131,7 +133,8 @@ class Execution:
             engine.cancel()
         self.watch.run("running", len(plan.program.steps))
         try:
-            engine.run()
+            with ended_as_interrupted():
+                engine.run()
             if engine.result.status == "succeeded":
                 self._keep_outputs(engine.result.value, recorder)
             if self._follower is not None:
@@ -181,8 +184,32 @@ class Execution:
             project=self.project,
             tasks=self.plan.rules.tasks,
             log=self._log,
-            needs_store=self.info.keep == "all" or self.plan.rules.caches,
+            needs_store=self._needs_store,
         )
+
+    @property
+    def _needs_store(self) -> bool:
+        return self.info.keep == "all" or self.plan.rules.caches
+
+    def _see_to_store(self) -> None:
+        """Refuse a store that cannot be used before anything runs that needs it.
+
+        Raises:
+            PlanError: it cannot be reached, or not be written to.
+        """
+        if not self._needs_store or self.store == self.home:
+            return
+        from turnout.worker.stores import identity
+
+        try:
+            identity(self.info)
+        except Exception as error:  # file systems behind URLs have exceptions of their own
+            what = "keep=all" if self.info.keep == "all" else "a cached task"
+            problem = (
+                f"execution_environment.store: {self.store} cannot be used, and {what} needs it "
+                f"({type(error).__name__}: {error})"
+            )
+            raise PlanError([problem]) from error
 
     def _keep_outputs(self, value: Any, recorder: Recorder) -> None:
         """The workflow's result, kept under the empty node name."""

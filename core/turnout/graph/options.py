@@ -99,6 +99,9 @@ class Resources:
             size = getattr(self, name)
             if size is not None:
                 memory_bytes(size)
+        for name, amount in self.custom.items():
+            if type(amount) not in (int, float) or amount < 0:
+                raise ValueError(f"resources.custom[{name!r}] is a number from 0, not {amount!r}")
 
     def __bool__(self) -> bool:
         return self != _NO_RESOURCES

@@ -15,8 +15,12 @@ __all__ = ["identity_of", "is_the_same"]
 _FOLDER = "identity"
 
 
-def identity_of(store: Store) -> str:
+def identity_of(store: Store, *, make: bool = True) -> str:
     """What another process can tell the store by.
+
+    Args:
+        store: the store.
+        make: whether one that has no identity is given one; otherwise that is ``""``.
 
     Raises:
         OSError: the store cannot be reached from here.
@@ -30,6 +34,8 @@ def identity_of(store: Store) -> str:
     """
     for name in store.list(_FOLDER):
         return name.rpartition("/")[2]
+    if not make:
+        return ""
     identity = os.urandom(8).hex()
     store.write(f"{_FOLDER}/{identity}", b"")
     return identity

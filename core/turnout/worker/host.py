@@ -17,6 +17,7 @@ from turnout.errors import EncodeError, TurnoutError
 from turnout.graph.refs import resolve
 from turnout.worker import failures, wire
 from turnout.worker.frames import Bytes
+from turnout.worker.logs import speaks
 from turnout.worker.modules import Modules, importing
 from turnout.worker.payload import loads
 from turnout.worker.run import Outcome, run_call
@@ -128,6 +129,7 @@ class Host:
             node, self._info, spec, options, version, names, shapes, leaves, unproven, attempt
         )
         told = 0
+        speaks(node)
 
         def begins(number: int, failed: Sequence[Attempt]) -> None:
             nonlocal told

@@ -16,6 +16,21 @@ _LOGGED: Final = (
 )  # fmt: skip
 
 
+# For this process, not for a context: threads that a task has started speak for it too.
+_node = ""
+
+
+def speaks(node: str) -> None:
+    """From here on what this process says is said by a call of this node."""
+    global _node
+    _node = node
+
+
+def speaker() -> str:
+    """The node whose call runs in this process, or ran last."""
+    return _node
+
+
 def forward_logging(level: int, say: Callable[[dict[str, Any]], None]) -> None:
     """Give what is logged in this process to ``say``, as the attributes of log records.
 
@@ -52,6 +67,7 @@ def plain(record: logging.LogRecord) -> dict[str, Any]:
 
     said = {name: getattr(record, name) for name in _LOGGED}
     said["msg"] = record.getMessage()
+    said["node"] = _node
     if record.exc_info and not record.exc_text:
         said["exc_text"] = logging.Formatter().formatException(record.exc_info)
     return said

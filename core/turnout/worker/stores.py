@@ -19,9 +19,19 @@ def identified(info: RunInfo) -> RunInfo:
     if not info.store or info.store_id or (info.keep == "none" and info.cache == "off"):
         return info
     try:
-        return info._replace(store_id=identity_of(Store(info.store)))
+        return info._replace(store_id=identity(info))
     except Exception:  # file systems behind URLs have exceptions of their own
         return info
+
+
+def identity(info: RunInfo) -> str:
+    """What other processes tell the store of a run by.
+
+    Raises:
+        Exception: it cannot be reached from here; what its file system raises.
+    """
+    writes = info.keep in ("auto", "all") or info.cache in ("use", "refresh")
+    return identity_of(Store(info.store), make=writes)
 
 
 def store_of(info: RunInfo) -> Store:

@@ -16,6 +16,7 @@ From the worker:
 ``("attempt", number, since, failed)``          an attempt begins
 ``("end", ...)``                                a call has ended, with its result
 ``("log", attributes)``                         a task has logged something
+``("print", node, stream, text)``               a task has printed whole lines
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from turnout.graph.refs import module_name
 from turnout.worker import failures
 from turnout.worker.describe import describe
 from turnout.worker.frames import Bytes
+from turnout.worker.logs import speaker
 from turnout.worker.payload import Payload, dumps, is_scalar, whole
 from turnout.worker.run import Outcome
 from turnout.worker.stores import identified
@@ -259,19 +261,50 @@ class Logged(NamedTuple):
     """A task has logged something.
 
     Attributes:
-        attributes: those of the log record.
+        attributes: those of the log record; ``node`` is the node that logged it.
     """
 
     attributes: dict[str, Any]
 
     def handle(self) -> None:
-        """Log it here, where the user has said what is to be done with it."""
+        """Log it here, where the user has said what is to be done with it.
+
+        The text begins with the node's name: several may run at once.
+        """
         import logging
 
         record = logging.makeLogRecord(self.attributes)
+        node = self.attributes.get("node")
+        if node:
+            record.msg = f"({node}) {record.msg}"
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
             logger.handle(record)
+
+
+class Printed(NamedTuple):
+    """A task has printed whole lines.
+
+    Attributes:
+        node: its node.
+        stream: ``stdout`` or ``stderr``.
+        text: the lines.
+    """
+
+    node: str
+    stream: str
+    text: str
+
+    def handle(self) -> None:
+        """Print them here, each after the node's name."""
+        stream = sys.stdout if self.stream == "stdout" else sys.stderr
+        lines = self.text.removesuffix("\n").split("\n")
+        stream.write("".join([f"({self.node}) {line}\n" for line in lines]))
+
+
+def printed(stream: str, text: str) -> Message:
+    """The message that a task has printed lines."""
+    return [whole(("print", speaker(), stream, text))]
 
 
 def logged(attributes: dict[str, Any]) -> Message:
@@ -349,7 +382,7 @@ def _unpack_attempt(packed: Sequence[Any]) -> Attempt:
     return Attempt(number, failures.unpack(error), seconds, retried)
 
 
-def read(message: Sequence[Bytes]) -> Began | Ended | Logged | None:
+def read(message: Sequence[Bytes]) -> Began | Ended | Logged | Printed | None:
     """What a worker says; ``None`` when it says that it is ready."""
     said = pickle.loads(message[0])
     if said[0] == "ready":
@@ -358,6 +391,8 @@ def read(message: Sequence[Bytes]) -> Began | Ended | Logged | None:
         return Began(said[1], said[2], tuple(map(_unpack_attempt, said[3])))
     if said[0] == "log":
         return Logged(said[1])
+    if said[0] == "print":
+        return Printed(*said[1:])
     _, how, at, seconds, started, given, rest, told, packed = said
     status = Status(how)
     attempts = tuple(map(_unpack_attempt, told)) if told else ()
