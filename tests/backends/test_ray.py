@@ -147,8 +147,9 @@ def test_the_users_cluster_has_several_names(connected: str) -> None:
     port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost"):
         assert value(flows.chain, {"address": f"{host}:{port}"}, n=2) == 2
-    with pytest.raises(PluginError, match="this process is connected"):
-        start(flows.chain, {"address": "127.0.0.1:1"}, n=2)
+    for other in ("127.0.0.1:1", "ray://10.255.255.1:10001", "local"):
+        with pytest.raises(PluginError, match="this process is connected"):
+            start(flows.chain, {"address": other}, n=2)
 
 
 def test_an_address_that_does_not_answer_is_said_plainly() -> None:
@@ -239,7 +240,7 @@ def test_more_than_the_instance_will_have_is_refused() -> None:
     [
         ({"scheduling_strategy": "SPRAED"}, "is DEFAULT or SPREAD"),
         ({"num_cpus": -1}, "must not be negative"),
-        ({"placement_group": {"bundels": []}}, "takes bundles and strategy"),
+        ({"placement_group": {"bundels": []}}, "takes bundles, as in"),
         ({"adress": "auto"}, "address"),
         ({"address": "nohost"}, "is auto, HOST:PORT, ray://HOST:PORT"),
     ],

@@ -314,15 +314,19 @@ def test_a_killed_driver_takes_its_own_instance_along(scratch: str) -> None:
 SMALL = ("execution_environment.num_cpus=2",)
 
 
-@pytest.mark.parametrize("everyone", [False, True], ids=["the driver", "its process group"])
-def test_an_interrupt_ends_everything(scratch: str, everyone: bool) -> None:
+@pytest.mark.parametrize(
+    ("everyone", "number"),
+    [(False, signal.SIGINT), (True, signal.SIGINT), (False, signal.SIGTERM)],
+    ids=["Ctrl-C in the driver", "Ctrl-C in its process group", "SIGTERM"],
+)
+def test_an_interrupt_ends_everything(scratch: str, everyone: bool, number: signal.Signals) -> None:
     with ray_files() as folder:
         os.chdir(Path(scratch).parent)
         program = driver(ENDLESS, f"scratch={scratch}", "execution_environment=ray", *SMALL)
         try:
             eventually(lambda: len(left(scratch)) > 20 or program.poll() is not None)
             # A terminal tells all of its processes.
-            (os.killpg if everyone else os.kill)(program.pid, signal.SIGINT)
+            (os.killpg if everyone else os.kill)(program.pid, number)
         finally:
             said, complaints = finished(program)
         assert program.returncode == 130, said + complaints

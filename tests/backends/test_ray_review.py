@@ -222,8 +222,13 @@ def test_runs_that_overlap_do_not_get_one_another_s_settings(tmp_path: Path) -> 
             assert time.monotonic() < until
             time.sleep(0.05)
         assert turnout.run(simple, execution_environment=first).outputs == 1
-        with pytest.raises(PluginError, match=r"with num_cpus=2, and this one says num_cpus=1"):
-            turnout.run(simple, execution_environment={**first, "num_cpus": 1})
+        for name, value in (
+            ("num_cpus", 1), ("namespace", "other"), ("address", "10.255.255.1:1"),
+            ("runtime_env", {"env_vars": {"A": "1"}}),
+        ):  # fmt: skip
+            told = rf"with {name}=.*, and this one says {name}=.*; let that one end first"
+            with pytest.raises(PluginError, match=told):
+                turnout.run(simple, execution_environment={**first, name: value})
     finally:
         mark.touch()
     assert run.wait().outputs == "done"

@@ -133,21 +133,31 @@ def _see_that_it_fits(config: Any, project: spi.Project, log: Callable[[str], No
 
 def _see_that_it_is_shared(config: Any, project: spi.Project) -> None:
     """Refuse what another run of this process has connected otherwise: one would get its ways."""
-    names = ["address", "namespace", "runtime_env"]
-    if not joins(config):
-        names += _OF_AN_INSTANCE
-    for name in names:
-        ours, theirs = getattr(config, name), getattr(_made, name)
-        if ours != theirs:
-            raise spi.PluginError(
-                f"another run of this process has connected to Ray with {name}={theirs}, and this "
-                f"one says {name}={ours}; let that one end first, or give both the same settings"
-            )
+    differ = []
+    if joins(config) != joins(_made) or (joins(config) and not _is_where(config)):
+        differ.append("address")
+    # What is unset asks for nothing; but tasks get variables only as declared.
+    names = ("namespace", *(() if joins(config) else _OF_AN_INSTANCE))
+    differ += [name for name in names if getattr(config, name) not in (None, False)]
+    differ = [
+        name for name in (*differ, "runtime_env") if _said(config, name) != _said(_made, name)
+    ]
+    for name in differ:
+        raise spi.PluginError(
+            f"another run of this process has connected to Ray with {name}={_said(_made, name)}, "
+            f"and this one says {name}={_said(config, name)}; let that one end first, or give both "
+            "the same settings"
+        )
     if joins(config) and _project is not None and _project.root != project.root:
         raise spi.PluginError(
             f"another run of this process has sent the project {_project.root} to the cluster, "
             f"and this one is of {project.root}; let that one end first"
         )
+
+
+def _said(config: Any, name: str) -> Any:
+    value = getattr(config, name)
+    return "local" if name == "address" and not joins(config) else value
 
 
 def leave() -> None:

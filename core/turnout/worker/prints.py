@@ -43,7 +43,8 @@ class Lines(io.TextIOBase):
     def write(self, text: str) -> int:
         """Take text; a line that goes on is kept until it ends."""
         if not self._running():
-            return int(self._stream.write(text))
+            self._stream.write(text)  # some give no number
+            return len(text)
         with self._lock:
             whole, end, rest = (self._part + text).rpartition("\n")
             self._part = _seen(rest) + "\r" * rest.endswith("\r")

@@ -1,0 +1,134 @@
+"""What of the settings for Ray is refused before Ray is started or asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import turnout
+from turnout import Resources, spi, task, workflow
+from turnout.errors import ConfigError, PlanError
+from turnout_ray import RayBackend, RayConfig
+from turnout_ray.options import remote_options
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").touch()
+
+
+@task
+def one() -> int:
+    return 1
+
+
+@workflow
+def single() -> int:
+    return one()
+
+
+def told(options: Any = None, resources: Any = None, **settings: Any) -> str:
+    """What a run on a cluster is refused for; nobody is at that address."""
+    said = {"options": None if options is None else {"ray": options}, "resources": resources}
+    tasks = {"one": {name: value for name, value in said.items() if value is not None}}
+    environment = {"backend": "ray", "address": "10.255.255.1:1", **settings}
+    with pytest.raises((PlanError, ConfigError)) as refused:
+        turnout.run(single, {"turnout": {"tasks": tasks}}, execution_environment=environment)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ("SPREAD", "options.ray is a mapping of settings, not 'SPREAD'"),
+        ({"resources": {"tpu": "many"}}, "options.ray.resources: expected"),
+        ({"resources": 3}, "options.ray.resources: expected"),
+        ({"resources": {"tpu": -1}}, "resources must not be negative: tpu"),
+        ({"resources": {"CPU": 1}}, "'CPU' is no custom resource; use Resources(cpu=...)"),
+        ({"resources": {"tpu": 1.5}}, "above one, Ray gives whole ones only"),
+        ({"max_retries": "three"}, "options.ray.max_retries: expected int | None"),
+        ({"max_retries": -5}, "max_retries is a number of times, or -1"),
+        ({"label_selector": {"a": 1}}, "options.ray.label_selector: expected"),
+        ({"scheduling_strategy": "SPRAED"}, "scheduling_strategy is DEFAULT or SPREAD"),
+        ({"runtime_env": "x"}, "options.ray.runtime_env: expected"),
+        ({"runtime_env": {"pipp": ["a"]}}, "runtime_env has no 'pipp'; did you mean 'pip'?"),
+        ({"runtime_env": {"env_vars": {"A": 1}}}, "options.ray.runtime_env: "),
+        ({"runtime_env": {"working_dir": "/tmp"}}, "for a single task Ray takes URLs only"),
+        ({"runtime_env": {"py_modules": ["here"]}}, "for a single task Ray takes URLs only"),
+        ({"runtime_env": {"excludes": "data"}}, "excludes is a list of patterns, not 'data'"),
+    ],
+)
+def test_settings_of_a_task_for_ray(options: Any, hint: str) -> None:
+    said = told(options)
+    assert hint in said
+    assert "node 'one'" in said
+
+
+def test_resources_that_ray_does_not_give() -> None:
+    assert "asks for 1.5 gpu; above one" in told(resources={"gpu": 1.5})
+    assert "custom['tpu'] is a number from 0" in told(resources={"custom": {"tpu": -1}})
+    with pytest.raises(ValueError, match="is a number from 0, not '1'"):
+        Resources(custom={"tpu": "1"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"placement_group": {"bundles": 3}}, "placement_group takes bundles"),
+        ({"placement_group": {"bundles": [1]}}, "placement_group takes bundles"),
+        ({"placement_group": {"bundles": [{"CPU": 1}], "strategy": "PAKC"}}, "STRICT_SPREAD"),
+        (
+            {"placement_group": {"bundles": [{"CPU": 0.5}]}},
+            "node 'one' asks for 1 CPU, and no bundle of the placement group has that",
+        ),
+        (
+            {"placement_group": {"bundles": [{"CPU": 1}]}, "scheduling_strategy": "SPREAD"},
+            "set one of the two",
+        ),
+        (
+            {"placement_group": {"bundles": [{"CPU": 64}]}, "address": "local", "num_cpus": 2},
+            "placement_group asks for 64 CPU, and the instance that is started here has 2",
+        ),
+        ({"runtime_env": {"pipp": ["a"]}}, "did you mean 'pip'?"),
+        ({"runtime_env": {"env_vars": {"A": 2}}}, "execution_environment.runtime_env: "),
+        ({"runtime_env": {"excludes": "data"}}, "excludes is a list of patterns"),
+        ({"address": "http://127.0.0.1:8265"}, "is a dashboard's, for submit=true"),
+        ({"address": "ray://127.0.0.1:1", "submit": True}, "is for joining a cluster"),
+        ({"address": "http://joe:secret@h:8265", "submit": True}, "RAY_JOB_HEADERS"),
+    ],
+)
+def test_settings_of_the_environment(settings: Any, hint: str) -> None:
+    said = told(**settings)
+    assert hint in said
+    assert "joe:secret" not in said
+
+
+def test_a_task_may_not_leave_the_placement_group() -> None:
+    group = {"bundles": [{"CPU": 1}]}
+    said = told({"scheduling_strategy": "SPREAD"}, placement_group=group)
+    assert "node 'one' would be placed by scheduling_strategy=SPREAD, outside of" in said
+
+
+def test_an_image_reaches_ray_wherever_the_run_is_driven(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = spi.TaskOptions(image="team/image:1")
+    image = {"runtime_env": {"image_uri": "team/image:1"}}
+    submitted = RayConfig(address="http://h:8265", submit=True, store="s")
+    assert remote_options(submitted, options).items() >= image.items()
+    there = RayBackend().elsewhere(submitted)
+    assert "runtime_env" not in remote_options(there, options), "an instance started here"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # as it is in a Ray job
+    assert remote_options(there, options).items() >= image.items()
+
+
+def test_whole_numbers_and_urls_are_fine() -> None:
+    config = RayConfig(address="auto")
+    fine = {
+        "resources": {"tpu": 2, "half": 0.5},
+        "runtime_env": {"pip": ["a"], "working_dir": "s3://bucket/project.zip"},
+        "max_retries": -1,
+    }
+    options = spi.TaskOptions(options={"ray": fine}, resources=Resources(gpu=2))
+    assert list(RayBackend().refuse(config, "one", options)) == []
