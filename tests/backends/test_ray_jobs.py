@@ -319,3 +319,11 @@ def test_a_job_killed_while_nobody_follows_has_failed(project: Project) -> None:
                 os.kill(int(entry.parent.name), signal.SIGKILL)
     with pytest.raises(RunFailed, match=r"its process has gone \(failed\) without a word"):
         run.wait(60)
+
+
+def test_why_a_job_never_began_is_told(project: Project) -> None:
+    status, _, err = project.run("++execution_environment.runtime_env.conda=not-there-at-all")
+    assert status == 1
+    assert "Ray: " in err
+    assert "not-there-at-all" in err or "conda" in err
+    assert "has gone (failed) without saying how the run ended" in err

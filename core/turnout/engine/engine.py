@@ -145,18 +145,19 @@ class Engine:
 
     def _wait(self) -> None:
         """Take in what has ended, waiting for it where nothing has."""
-        busy = [*self.outstanding]
-        if len(busy) > 1:
-            busy = [executor for executor in busy if self.outstanding[executor]]
+        outstanding = self.outstanding
+        busy: Iterable[Executor] = outstanding
         # A run in the background looks now and then whether it has been cancelled.
-        timeout = 0.05 if len(busy) > 1 else 0.25
-        take = self.running.pop
-        for executor in busy:
+        timeout = 0.25
+        if len(outstanding) > 1:
+            busy = [executor for executor, calls in outstanding.items() if calls]
+            timeout = 0.05 if len(busy) > 1 else timeout
+        for executor in tuple(busy):
             for completion in executor.wait_any(timeout):
-                job = take(completion.ticket, None)
+                job = self.running.pop(completion.ticket, None)
                 if job is None:
                     continue
-                self.outstanding[executor] -= 1
+                outstanding[executor] -= 1
                 job.ticket = None
                 if job.missing and self.ahead is not None:
                     self.ahead.keep(job, completion)
