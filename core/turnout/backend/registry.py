@@ -153,10 +153,10 @@ class Registry:
 def choices(name: str, known: Iterable[str] | Mapping[str, Any]) -> str:
     """The closest of the known names, and all of them, for the end of a message.
 
-    >>> choices("lokal", ["local", "ray"])
+    >>> choices("lokal", ["local", "ray", "local"])
     "did you mean 'local'? There are: local, ray"
     """
-    names = sorted(known)
+    names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     listed = ", ".join(names) if names else "none"
