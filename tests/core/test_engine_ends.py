@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import turnout
-from turnout import task, workflow
+from turnout import dynamic, map_task, task, workflow
 from turnout.errors import RunCancelled, RunFailed
-from turnout.testing import ThreadsBackend, installed
+from turnout.testing import Recording, ThreadsBackend, installed
 
 pytestmark = pytest.mark.usefixtures("here")
 calls: list[str] = []
@@ -290,3 +290,55 @@ def test_a_run_whose_process_was_killed_is_lost(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     assert turnout.get_run().status == "lost"
     assert [run.status for run in turnout.runs(status="lost")] == ["lost"]
+
+
+@task
+def nap(seconds: float) -> float:
+    time.sleep(abs(seconds))
+    return 1 / (seconds + 0.06)
+
+
+@dynamic
+def naps(seconds: float) -> list[float]:
+    return [nap(0.05), nap(seconds)]
+
+
+@workflow
+def sleepy(seconds: float = 0.05) -> list[list[float]]:
+    return [naps(seconds), map_task(nap)(seconds=[0.05, seconds])]
+
+
+def test_what_grows_takes_as_long_as_what_has_grown() -> None:
+    told = Recording()
+    with installed(told):
+        run = turnout.run(sleepy)
+    finished = {event.node: event.seconds for what, _, event in told.nodes if what == "finished"}
+    nodes = {node.name: node for node in turnout.get_run(run.id).nodes}
+    for name in ("naps", "nap"):
+        assert 0.1 < nodes[name].seconds < 5
+        assert finished[name] == pytest.approx(nodes[name].seconds)
+        assert nodes[name].attempts == 1
+    order = [node.name for node in run.nodes]
+    assert order[:3] == ["naps", "nap", "nap[0]"]
+
+
+def test_what_grows_and_fails_tells_its_time_too() -> None:
+    told = Recording()
+    with installed(told), pytest.raises(RunFailed) as raised:
+        turnout.run(sleepy, {"turnout": {"on_error": "continue"}}, seconds=-0.06)
+    (failed,) = [event for what, name, event in told.nodes if (what, name) == ("failed", "naps")]
+    (node,) = [node for node in raised.value.run.nodes if node.name == "naps"]
+    assert 0.11 < failed.seconds == node.seconds < 5
+    assert node.attempts == 1
+
+
+def test_the_end_of_a_run_tells_how_many_nodes_there_were() -> None:
+    @workflow
+    def flow() -> int:
+        return note("after", boom(note("before")))
+
+    told = Recording()
+    with installed(told), pytest.raises(RunFailed):
+        turnout.run(flow)
+    assert [event.nodes for event in told.runs] == [3, 3]
+    assert {event.node for _, _, event in told.nodes} == {"note", "boom"}

@@ -50,8 +50,13 @@ def fail(engine: Engine, job: Job, error: BaseException, told: bool = False) -> 
 
 
 def _failed(engine: Engine, job: Job, error: BaseException, told: bool) -> None:
+    growth.note_time(job)
     if not told:
-        engine.attempts(job, (Attempt(len(job.attempts) + 1, error, 0.0, False),))
+        grown = None if job.grown is None else job.summary
+        seconds = 0.0 if grown is None else grown.seconds
+        engine.attempts(job, (Attempt(len(job.attempts) + 1, error, seconds, False),))
+        if grown is not None:
+            job.summary = grown._replace(attempts=job.attempts)
     job.state = State.FAILED
     job.error = error
     if engine.ahead is not None:
@@ -107,6 +112,7 @@ def _skip_all(engine: Engine, jobs: Iterable[Job]) -> None:
             continue
         if engine.ahead is not None:
             engine.ahead.forget(job)
+        growth.note_time(job)
         engine.ended(job)
         _let_go(engine, job)
         todo += [guarded for _, guarded in job.guarded or ()]
@@ -153,6 +159,7 @@ def cancel_all(engine: Engine) -> None:
             job.state = State.CANCELLED
             if engine.ahead is not None:
                 engine.ahead.forget(job)
+            growth.note_time(job)
             engine.ended(job)
 
 

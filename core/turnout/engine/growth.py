@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from turnout.backend.call import Handle
+from turnout.backend.call import Handle, Summary
 from turnout.engine.gather import chosen, items_of, listed
 from turnout.engine.jobs import Frame, Job, State
 from turnout.errors import PlanError
@@ -36,6 +37,7 @@ def grow_map(engine: Engine, job: Job) -> None:
     frame.allowed = count - math.ceil(step.ratio * count - 1e-9)
     job.grown = frame
     job.state = State.RUNNING
+    job.summary = Summary(started=time.time())
     if engine.watch.active:
         engine.started(job)
     steps = engine.plan.program.steps
@@ -145,6 +147,7 @@ def grow_dynamic(engine: Engine, job: Job) -> None:
 def settle(engine: Engine, frame: Frame) -> None:
     """All jobs of a frame have ended: put the owner's result into its last form."""
     owner = frame.owner
+    note_time(owner)
     tree = owner.tree
     if tree is None:
         return
@@ -165,6 +168,24 @@ def settle(engine: Engine, frame: Frame) -> None:
         owner.tree = inner
         engine.values.drop(tree)
     drop_parts(frame)
+
+
+def note_time(job: Job) -> None:
+    """A map or a dynamic task takes as long as all that has grown from it.
+
+    A map begins with its first item, which may have waited for its turn.
+    """
+    if job.grown is None or job.summary is None:
+        return
+    summary = job.summary._replace(seconds=time.perf_counter() - job.grown.began)
+    if job.step.mapped:
+        items = [item.summary for item in job.grown.jobs if item.summary is not None]
+        ran = [item for item in items if item.started]
+        if ran:
+            started = min(item.started for item in ran)
+            seconds = max(item.started + item.seconds for item in ran) - started
+            summary = summary._replace(started=started, seconds=seconds)
+    job.summary = summary
 
 
 def drop_parts(frame: Frame) -> None:

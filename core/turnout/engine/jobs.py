@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import time
 from collections import deque
 from typing import Final
 
@@ -39,9 +40,10 @@ class Frame:
         allowed: how many may fail before the owner does.
         waiting: jobs held back by a map's concurrency.
         parts: handles of a list's items, to be released with the owner's end.
+        began: when its owner began, by the driver's clock.
     """
 
-    __slots__ = ("allowed", "failed", "jobs", "owner", "parts", "remaining", "waiting")
+    __slots__ = ("allowed", "began", "failed", "jobs", "owner", "parts", "remaining", "waiting")
 
     def __init__(self, owner: Job, allowed: int = 0) -> None:
         self.owner = owner
@@ -51,6 +53,8 @@ class Frame:
         self.allowed = allowed
         self.waiting: deque[Job] = deque()
         self.parts: list[Handle] = []
+        spent = 0.0 if owner.summary is None else owner.summary.seconds
+        self.began = time.perf_counter() - spent
 
 
 class Job:
