@@ -87,6 +87,34 @@ def test_thousands_of_nodes_are_no_thousands_of_lines() -> None:
     assert any("4950 done, 50 failed" in line for line in lines)
 
 
+def test_what_was_left_out_is_told_at_the_end() -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    progress.run_started(run(nodes=100))
+    for number in range(100):
+        progress.node_finished(node(f"step-{number}", "step"))
+    progress.run_finished(run("succeeded"))
+    *_, told, head, row, _ = written(stream)
+    assert told == "100 done, 0 running (40 lines left out)"
+    assert head.startswith("pipeline succeeded")
+    assert row.startswith("  step (100 nodes)")
+
+
+def test_nodes_that_never_ran_are_counted() -> None:
+    for status, told in (("failed", "3 nodes, 1 failed, 1 not run"), ("succeeded", "2 nodes")):
+        stream = io.StringIO()
+        progress = PlainProgress(stream)
+        progress.run_started(run(nodes=3))
+        progress.node_finished(node("load"))
+        progress.node_started(node("train"))
+        if status == "failed":
+            progress.node_failed(node("train", error=ValueError("bad")))
+        else:
+            progress.node_finished(node("train"))
+        progress.run_finished(run(status, nodes=3))
+        assert f"({told})" in stream.getvalue()
+
+
 def test_many_different_nodes_fill_a_screen_at_most() -> None:
     tally = Tally()
     tally.run_started(run())

@@ -131,7 +131,9 @@ class Execution:
         self.result = engine.result
         if self._cancelled:
             engine.cancel()
-        self.watch.run("running", len(plan.program.steps))
+        known = len(plan.program.steps if plan.wanted is None else plan.wanted)
+        aside = len(plan.program.steps) - known
+        self.watch.run("running", known)
         try:
             with ended_as_interrupted():
                 engine.run()
@@ -151,7 +153,7 @@ class Execution:
             self._engine = None
             if ended.status != "running":
                 recorder.finish(ended.status, failure, self.url)
-            self.watch.run(ended.status, len(ended.jobs), failure)
+            self.watch.run(ended.status, max(known, len(ended.jobs) - aside), failure)
 
     def _driver(self, recorder: Recorder) -> Engine | Follower:
         """What drives the plan: the engine here, or a process elsewhere that is followed."""

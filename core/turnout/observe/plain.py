@@ -21,8 +21,8 @@ class PlainProgress:
     """Writes a line for each event, and totals instead where events come too fast to be read.
 
     The first 60 lines are written at once, and two more for each second that passes; what
-    comes faster than that is counted, and told in one line every five seconds. Failures have
-    an allowance of their own, so that successes never hide them.
+    comes faster than that is counted, and told in one line every five seconds and at the end.
+    Failures have an allowance of their own, so that successes never hide them.
 
     Args:
         stream: where to.
@@ -74,6 +74,7 @@ class PlainProgress:
 
     def run_finished(self, event: RunEvent) -> None:
         """The run has ended."""
+        self._tell_untold()
         text = summary(self._tally, event, where=self.where, mark=self._mark)
         # A report of the failure follows, unless other runs go on first.
         self._write(text + "\n" * (event.status == "failed" and not self._mark))
@@ -89,10 +90,16 @@ class PlainProgress:
         self._untold += 1
         if now - self._told >= _BETWEEN_TOTALS:
             self._told = now
-            clock = time.strftime("%H:%M:%S")
-            totals = _totals(self._tally)
-            self._write(f"{clock} {self._mark}{totals} ({self._untold} lines left out)")
-            self._untold = 0
+            self._tell_untold()
+
+    def _tell_untold(self) -> None:
+        """Say how much has been left out, if anything has."""
+        if not self._untold:
+            return
+        clock = time.strftime("%H:%M:%S")
+        lines = f"{self._untold} line{'s' * (self._untold != 1)}"
+        self._write(f"{clock} {self._mark}{_totals(self._tally)} ({lines} left out)")
+        self._untold = 0
 
     def _write(self, text: str) -> None:
         try:

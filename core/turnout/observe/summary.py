@@ -10,6 +10,8 @@ from turnout.observe.tally import CACHED, CANCELLED, FAILED, Row, Tally, duratio
 
 __all__ = ["summary"]
 
+NOT_RUN: Final = "not run"
+
 _COLOURS: Final = {"done": "32", "cached": "36", "failed": "31", "dim": "2", "bold": "1"}
 
 
@@ -40,8 +42,12 @@ def summary(
     for row in rows:
         for status, count in row.counts.items():
             counts[status] = counts.get(status, 0) + count
+    if event.status != "succeeded" and event.nodes > len(tally.entries):
+        counts[NOT_RUN] = event.nodes - len(tally.entries)
     total = sum(counts.values())
-    extras = [f"{counts[what]} {what}" for what in (CACHED, CANCELLED, FAILED) if what in counts]
+    extras = [
+        f"{counts[what]} {what}" for what in (CACHED, CANCELLED, FAILED, NOT_RUN) if what in counts
+    ]
     head += f" ({', '.join([f'{total} node' + 's' * (total != 1), *extras])})"
     lines = [head]
     names = max((len(row.name) for row in rows), default=0)
