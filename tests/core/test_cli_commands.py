@@ -226,6 +226,42 @@ def test_the_shell_completes_tasks_and_their_options(
     assert (done.stdout.split(), done.stderr) == (offered, "")
 
 
+GROWING = """
+from turnout import dynamic, task, workflow
+
+@task
+def half(x: int) -> float:
+    return x / 2
+
+@dynamic
+def grow(x: int) -> float:
+    return half(x)
+
+@workflow
+def flow(x: int = 4) -> float:
+    return grow(x)
+"""
+
+
+def test_a_setting_for_a_task_that_no_dynamic_brings_is_told_before_and_after(place: Path) -> None:
+    (place / "growing.py").write_text(GROWING, encoding="utf-8")
+    known, typo = "turnout.tasks.half.retries=2", "turnout.tasks.haf.retries=2"
+    shown = typed("plan", "growing.py:flow", known, typo).stdout
+    assert "turnout.tasks.half is for a task a dynamic may call\n" in shown
+    assert "turnout.tasks.haf is for a task a dynamic may call, and none in sight" in shown
+    done = typed("run", "growing.py:flow", known, typo)
+    told = "turnout.tasks.haf: the run has met no task 'haf'; did you mean 'half'?"
+    assert f"warning: {told}" in done.stderr
+    assert "tasks.half:" not in done.stderr
+    assert done.stdout == "2.0\n"
+    code = "import turnout, growing; turnout.run(growing.flow, {'turnout': {'tasks': TASKS}})"
+    code = code.replace("TASKS", "{'haf': {'retries': 1}}")
+    script = subprocess.run(
+        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
+    )
+    assert told in script.stderr
+
+
 def test_a_missing_input_leaves_nothing_behind(
     place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

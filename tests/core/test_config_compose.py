@@ -194,6 +194,7 @@ def test_a_file_that_hides_the_schema_is_still_checked(make: Make) -> None:
         (["modl=1"], "unknown key 'modl'; did you mean 'model'"),
         (["a=[1"], r"no viable alternative"),
         (["turnout.on_error=never"], "turnout.on_error is stop or continue, not 'never'"),
+        (["turnout.plugins.far.a=1"], "turnout.plugins.far: no plugin of that name is installed"),
         (["turnout.tasks.t.retires=1"], "'turnout.tasks.t.retires'; did you mean 'retries'"),
         (["turnout.tasks.t.retries=x"], "turnout.tasks.t.retries takes a whole number"),
     ],
@@ -219,13 +220,13 @@ def test_options_of_tasks_need_no_plus(make: Make) -> None:
     flow = make("cfg: DictConfig", config="turnout: {tasks: {load: {cache: refresh}}}")
     composed = compose_args(
         flow,
-        ["turnout.tasks.train.retries=5", "turnout.objective=loss", "turnout.plugins.mlflow.uri=x"],
+        ["turnout.tasks.train.retries=5", "turnout.objective=loss", "turnout.plugins.two.uri=x"],
     )
     tasks = composed.turnout.tasks
     assert tasks["train"].retries == 5
     assert tasks["load"].cache.mode == "refresh"  # type: ignore[union-attr]
     assert composed.turnout.objective == ("loss",)
-    assert composed.turnout.plugins == {"mlflow": {"uri": "x"}}
+    assert composed.turnout.plugins == {"two": {"uri": "x"}}
 
 
 def test_reserved_nodes_are_stripped_and_what_was_borrowed_stays(make: Make) -> None:

@@ -209,7 +209,7 @@ def test_problems_with_inputs_are_told_with_the_refusals() -> None:
 
 
 def test_what_only_says_where_and_how_big_is_advice_unless_strict() -> None:
-    @task(resources=Resources(cpu=2), image="x", interruptible=True, options={"else": {"a": 1}})
+    @task(resources=Resources(cpu=2), image="x", interruptible=True, options={"local": {"a": 1}})
     def sized() -> int:
         return 1
 
@@ -227,6 +227,19 @@ def test_what_only_says_where_and_how_big_is_advice_unless_strict() -> None:
     told = problems(lambda: sized(), where=environment(backend, strict=True))
     assert len(told) == 4
     assert all(text.endswith("(strict=true)") for text in told)
+
+
+def test_options_for_no_backend_at_all_are_told_and_refused_under_strict() -> None:
+    @task(options={"loca": {"a": 1}})
+    def lost() -> int:
+        return 1
+
+    told = "node 'lost' sets options.loca, and no backend of that name is installed; did you mean"
+    made = plan(lambda: lost())
+    assert [note.text.startswith(told) for note in made.notes] == [True]
+    (refused,) = problems(lambda: lost(), where=environment(strict=True))
+    assert refused.startswith(told)
+    assert refused.endswith("(strict=true)")
 
 
 def test_options_of_the_backend_itself_are_not_another_backends() -> None:
@@ -313,7 +326,16 @@ def test_options_for_a_task_there_is_not() -> None:
         told == ["turnout.tasks.ad: the workflow has no task 'ad'; did you mean 'add'?"]
         or "turnout.tasks.ad: the workflow has no task 'ad'" in told[0]
     )
-    assert plan(lambda: grow(1), overrides={"later": TaskOptions(retries=1)})
+
+
+def test_options_for_a_task_a_dynamic_may_call() -> None:
+    overrides = dict.fromkeys(("add", "ad"), TaskOptions(retries=1))
+    known, unknown = plan(lambda: grow(1), overrides=overrides).notes
+    assert known.text == "turnout.tasks.add is for a task a dynamic may call"
+    assert unknown.text == (
+        "turnout.tasks.ad is for a task a dynamic may call, and none in sight has that name; "
+        "did you mean 'add'? There are: add, grow"
+    )
 
 
 # -- versions --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -17,11 +18,15 @@ from turnout.engine import Engine, Result, State, Watch
 from turnout.errors import PlanError, RunCancelled, RunFailed
 from turnout.graph.serial import dumps
 from turnout.plan import Environment, Plan
+from turnout.plan.settings import never_met
 from turnout.storage.opened import records_at
 from turnout.storage.records import NodeRow, Records
 
 if TYPE_CHECKING:
     from turnout.api.detached import Follower
+
+
+_log = logging.getLogger(__name__)
 
 
 def new_run_id() -> str:
@@ -154,6 +159,17 @@ class Execution:
             if ended.status != "running":
                 recorder.finish(ended.status, failure, self.url)
             self.watch.run(ended.status, max(known, len(ended.jobs) - aside), failure)
+            if self._follower is None and ended.status in ("succeeded", "failed"):
+                self._warn_of_settings()
+
+    def _warn_of_settings(self) -> None:
+        """Tell of settings for tasks that no graph of a dynamic task has brought."""
+        rules = self.plan.rules
+        for told in never_met(rules.overrides, rules.tasks.values()):
+            if self._log is silent:
+                _log.warning("%s", told)
+            else:
+                self._log(f"warning: {told}")
 
     def _driver(self, recorder: Recorder) -> Engine | Follower:
         """What drives the plan: the engine here, or a process elsewhere that is followed."""

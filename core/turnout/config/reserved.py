@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from turnout.backend.registry import choices
+from turnout.backend.registry import choices, registry
 from turnout.errors import ConfigError
 from turnout.graph.options import OPTION_NAMES, Cache, Resources, Secret, TaskOptions
 
@@ -68,7 +68,7 @@ There are: objective, on_error, plugins, tasks
         },
         on_error=on_error,
         objective=_objective(said.get("objective")),
-        plugins=_mapping(f"{NODE}.plugins", said.get("plugins")),
+        plugins=_plugins(said.get("plugins")),
     )
 
 
@@ -91,6 +91,20 @@ def _mapping(where: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where} takes a mapping, not {value!r}")
     return value
+
+
+def _plugins(value: Any) -> Mapping[str, Any]:
+    said = _mapping(f"{NODE}.plugins", value)
+    for name in said:
+        known = registry()
+        names = [name for name, _ in known.manager.list_name_plugin()]
+        names += [broken.name for broken in known.broken]
+        if name not in names:
+            raise ConfigError(
+                f"{NODE}.plugins.{name}: no plugin of that name is installed; "
+                f"{choices(str(name), names)}"
+            )
+    return said
 
 
 def _objective(value: Any) -> tuple[str, ...]:

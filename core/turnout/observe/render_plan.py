@@ -54,6 +54,7 @@ _TITLES = {
     "whole config": "tasks that depend on the whole config",
     "cache": "what the cache cannot see",
     "config": "config",
+    "dynamic": "settings for tasks the workflow does not have by itself",
 }
 
 

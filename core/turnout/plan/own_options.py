@@ -1,16 +1,40 @@
-"""The settings a task gives to one backend alone, held against that backend's schema."""
+"""The settings a task gives to one backend alone, held against the backends there are."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
 from turnout.backend.base import Backend
-from turnout.backend.registry import choices
+from turnout.backend.registry import choices, registry
 from turnout.errors import ConfigError, TypeMismatch
 from turnout.graph import TaskOptions
 from turnout.types import convert
+
+
+def without_backend(options: Mapping[str, Any], own: str) -> list[str]:
+    """What is said of each key of a node's ``options`` that is the name of no backend.
+
+    >>> without_backend({"loca": {}}, own="local")
+    ["options.loca, and no backend of that name is installed; did you mean 'local'? There are: ..."]
+    """
+    known = registry()
+    return [
+        f"options.{name}, and no backend of that name is installed; {choices(name, known.backends)}"
+        for name in options
+        if name != own and not _is_known(name)
+    ]
+
+
+def has_others(options: Mapping[str, Any], backend: str) -> bool:
+    """Whether a node's ``options`` have settings for another backend that is installed."""
+    return any(name != backend and _is_known(name) for name in options)
+
+
+def _is_known(name: str) -> bool:
+    known = registry()
+    return name in known.backends or any(broken.name == name for broken in known.broken)
 
 
 def problems_with(options: TaskOptions, backend: Backend, node: str) -> Iterator[str]:

@@ -14,7 +14,9 @@ from turnout.graph import Graph, TaskOptions
 from turnout.plan.environment import Environment
 from turnout.plan.inputs import Findings
 from turnout.plan.layout import Layout, sources
-from turnout.plan.rules import Note, Rules
+from turnout.plan.note import Note
+from turnout.plan.rules import Rules
+from turnout.plan.settings import for_unknown_tasks
 from turnout.plan.steps import Program, Tree
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def make_plan(
         tasks=dict(traced.tasks),
     )
     executes = isinstance(environment.backend, ExecutorBackend)
-    usage = _unknown_tasks(rules)
+    usage, settings = for_unknown_tasks(rules.overrides, rules.tasks.values())
     refused = rules.check(graph)
     refused += environment.backend.check(environment.config)
     layout = Layout(rules.annotations, rules.version, rules.options, workflows=traced.annotations)
@@ -123,22 +125,11 @@ def make_plan(
         program=layout.program if executes else Program(),
         layout=layout,
         result=result,
-        notes=(*notes, *rules.notes, *_whole_config(layout.findings)),
+        notes=(*notes, *settings, *rules.notes, *_whole_config(layout.findings)),
         on_error=on_error,
         until=until,
         wanted=wanted,
     )
-
-
-def _unknown_tasks(rules: Rules) -> list[str]:
-    known = {task.name for task in rules.tasks.values()}
-    if any(task.dynamic for task in rules.tasks.values()):
-        return []  # the graph of a dynamic task may bring the others
-    return [
-        f"turnout.tasks.{name}: the workflow has no task {name!r}; {choices(name, known)}"
-        for name in rules.overrides
-        if name not in known
-    ]
 
 
 def _missing(findings: Findings, inputs: Mapping[str, Any]) -> list[str]:

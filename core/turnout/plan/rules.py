@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from turnout.backend.base import ExecutorBackend
 from turnout.backend.capability import BEHAVIOURS, Capability
@@ -18,21 +18,8 @@ from turnout.graph import BranchNode, Cache, Graph, MapNode, TaskKey, TaskNode, 
 from turnout.graph.options import name_of
 from turnout.graph.refs import resolve
 from turnout.plan.environment import Environment
-from turnout.plan.own_options import problems_with
-
-
-class Note(NamedTuple):
-    """Something a plan tells beside what will run.
-
-    Attributes:
-        kind: ``advisory``, ``whole config`` or ``cache``.
-        node: the node or task it is about.
-        text: the message.
-    """
-
-    kind: str
-    node: str
-    text: str
+from turnout.plan.note import Note
+from turnout.plan.own_options import has_others, problems_with, without_backend
 
 
 @dataclass(slots=True)
@@ -163,6 +150,12 @@ class Rules:
         if environment is not self.environment:
             self._ask(self.environment, "execution_environment", who, problems)
             problems += self._elsewhere(environment, who)
+        for told in without_backend(options.options or {}, environment.backend.name):
+            text = f"{who} sets {told}"
+            if environment.config.strict:
+                problems.append(f"{text} (strict=true)")
+            else:
+                self.notes.append(Note("advisory", who, text))
         settings = asked_for(options, environment.backend.name)
         if isinstance(node, MapNode):
             settings.append("map")
@@ -257,7 +250,7 @@ def asked_for(options: TaskOptions, backend: str) -> list[str]:
         )
         if getattr(options, name)
     ]  # fmt: skip
-    if options.options and set(options.options) - {backend}:
+    if options.options and has_others(options.options, backend):
         named.append("options")
     return named
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import turnout
 from turnout import Resources, task, workflow
+from turnout.backend.registry import registry
 
 NAME = "TURNOUT_SUITE_VARIABLE"
 
@@ -100,7 +101,8 @@ def placed(setting: str) -> int:
         return idle.with_options(image="python:3.12-slim")()
     if chosen == "interruptible":
         return idle.with_options(interruptible=True)()
-    return idle.with_options(options={"another": {"colour": "red"}})()
+    # Whichever of them is on trial, the others are not.
+    return idle.with_options(options={name: {} for name in registry().backends})()
 
 
 @workflow
