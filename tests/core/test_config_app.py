@@ -78,7 +78,7 @@ def job(composed):
           composed.choices["hydra/launcher"], composed.output_dir.name, sep="|")
     if cfg.fail:
         raise ERRORS[cfg.fail]
-    return float(cfg.x)
+    return cfg.get("gives", float(cfg.x))
 
 if __name__ == "__main__":
     alias_main()
@@ -286,6 +286,37 @@ def test_optuna_gets_numbers(run: Run, tmp_path: Path) -> None:
     assert (
         f"best_value: {min(values)}" in (tmp_path / "sweep/optimization_results.yaml").read_text()
     )
+
+
+SWEEPER = """
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+class Choosing(BasicSweeper):
+    def sweep(self, arguments):
+        super().sweep(arguments)
+        raise LookupError("nothing to choose from")
+"""
+
+
+@pytest.mark.parametrize(
+    ("gives", "told"),
+    [
+        ("text", "workflow 'pipeline' gave str, which is no objective for Choosing"),
+        ("3", "the sweeper ends the sweep: LookupError: nothing to choose from"),
+    ],
+)
+def test_a_sweeper_that_can_do_nothing_with_what_it_gets(
+    run: Run, tmp_path: Path, gives: str, told: str
+) -> None:
+    (tmp_path / "hydra_plugins").mkdir()
+    (tmp_path / "hydra_plugins" / "choosing.py").write_text(SWEEPER)
+    sweep = ("-m", f"+gives={gives}", "x=1,2", "hydra.sweep.dir=sweep")
+    done = run(*sweep, "hydra.sweeper._target_=hydra_plugins.choosing.Choosing")
+    assert (done.returncode, len(jobs(done))) == (2, 2)
+    assert done.stderr.splitlines()[-1].startswith(f"error: {told}")
+    assert done.stdout.count("no objective") == (gives == "text")
+    done = run(*sweep)
+    assert (done.returncode, "objective" in done.stdout) == (0, False)
 
 
 def test_under_a_plain_hydra_main(run: Run, tmp_path: Path) -> None:

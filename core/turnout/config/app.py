@@ -34,7 +34,7 @@ from turnout.config.leftovers import JobDirectory
 from turnout.config.loader import Loader
 from turnout.config.plain import running_job
 from turnout.config.sweep import Prepared, Sweep
-from turnout.errors import TurnoutError
+from turnout.errors import ConfigError, TurnoutError
 
 Report = Callable[[BaseException], None]
 
@@ -185,6 +185,10 @@ class _App(Hydra):
                 raise _Failed(task.sweep.failures[0]) from error
             if _is_of_job(error):
                 raise _Failed(error) from error
+            if task.sweep.ran and not isinstance(error, TurnoutError):
+                if task.sweep.unfit:
+                    raise ConfigError(task.sweep.unfit) from error
+                raise explain(error, what="the sweeper ends the sweep") from error
             raise
         finally:
             task.sweep.close()

@@ -18,12 +18,15 @@ _TO_APPEND: Final = re.compile(r"^To append to your config use (\S.*)$", re.MULT
 _GROUP: Final = "execution_environment"
 
 
-def explain(error: BaseException, within: str = "") -> ConfigError:
+def explain(
+    error: BaseException, within: str = "", what: str = "the config cannot be composed"
+) -> ConfigError:
     """A `ConfigError` that says what, where and the way out.
 
     Args:
         error: what OmegaConf or Hydra raised, or anything that came up while composing.
         within: the key the failing part stands at, where OmegaConf cannot know it.
+        what: what has failed, for an error of neither.
 
     Raises:
         KeyboardInterrupt: the error came up in the wake of one, which had left a config half made.
@@ -51,7 +54,7 @@ def explain(error: BaseException, within: str = "") -> ConfigError:
     text = _clean(str(error))
     if _is(error, "HydraException"):
         return ConfigError(text)
-    return ConfigError(f"the config cannot be composed: {type(error).__name__}: {text}")
+    return ConfigError(f"{what}: {type(error).__name__}: {text}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -29,13 +29,14 @@ from turnout.backend.registry import registry
 from turnout.config import reserved
 from turnout.config.apart import environment_of
 from turnout.config.joblogs import keep_apart
-from turnout.config.sweep import Prepared, Sweep
+from turnout.config.sweep import Prepared, Sweep, is_objective
 from turnout.config.underway import LateCallbacks, UnderWay, Work
 from turnout.errors import ConfigError, RunCancelled, TurnoutError
 
 _log = logging.getLogger(__name__)
 
 ALONE: Final = 1
+_NOT_OPTIMISING: Final = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 class Preparing(Protocol):
@@ -251,7 +252,9 @@ class _Batch:
 
     def _ended(self, number: int, done: JobReturn) -> None:
         self.returns[number] = done
+        self._sweep.ran = True
         if done.status is not JobStatus.FAILED:
+            self._look_at(done.return_value)
             return
         error = done._return_value
         assert isinstance(error, Exception)
@@ -264,3 +267,17 @@ class _Batch:
         # A sweeper reads every return value and would raise here; an objective of None is, to one
         # that optimises, a failed trial. The sweep itself still ends as failed.
         done.status, done.return_value = JobStatus.COMPLETED, None
+
+    def _look_at(self, objective: Any) -> None:
+        """Warn, once, of what no sweeper can optimise, unless the sweeper does not optimise."""
+        sweeper = str(OmegaConf.select(self._config, "hydra.sweeper._target_"))
+        if self._sweep.unfit or sweeper == _NOT_OPTIMISING or is_objective(objective):
+            return
+        workflow = getattr(self._task, "workflow", None)
+        who = "the job" if workflow is None else f"workflow {workflow.name!r}"
+        self._sweep.unfit = (
+            f"{who} gave {type(objective).__name__}, which is no objective for "
+            f"{sweeper.rpartition('.')[2]}; say turnout.objective=NAME, an output or a node that "
+            "is a number"
+        )
+        _log.warning(self._sweep.unfit)

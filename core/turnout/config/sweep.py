@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
@@ -57,10 +57,14 @@ class Sweep:
 
     Attributes:
         failures: what jobs failed with, in their order.
+        ran: whether a job has ended.
+        unfit: what is wrong with the first objective that a sweeper cannot optimise.
     """
 
     def __init__(self) -> None:
         self.failures: list[Exception] = []
+        self.ran = False
+        self.unfit = ""
         self._shared: dict[str, tuple[Any, AbstractContextManager[Any]]] = {}
 
     def holds(self, job: Prepared) -> bool:
@@ -103,3 +107,16 @@ def _settings(job: Prepared) -> Iterator[tuple[Backend, dict[str, Any], Environm
             if field.name not in _EVERYBODYS
         }
         yield backend, own, config
+
+
+def is_objective(value: Any) -> bool:
+    """Whether an optimising sweeper may make something of a value: numbers, some or named.
+
+    >>> [is_objective(value) for value in (1.5, (1, 2.5), {"loss": 1}, "a", None, ["a"])]
+    [True, True, True, False, False, False]
+    """
+    if isinstance(value, Mapping):
+        return True
+    if isinstance(value, (list, tuple)):
+        return all(hasattr(item, "__float__") for item in value)
+    return hasattr(value, "__float__")
