@@ -171,14 +171,32 @@ class ProgramJob:
             # Made here, where the graph is known; shown by `show`, after Hydra is done.
             report = show_failure(failure, self._execution.plan.graph)
             if self._program.pdb and failure.__cause__ is not None:
-                import pdb
-
                 print(report, file=sys.stderr)
                 report = ""  # no job of a sweep runs beside others then, so it has no mark
-                pdb.post_mortem(failure.__cause__.__traceback__)
+                _debug(failure.__cause__)
             failure._report = self._marked(report)  # type: ignore[attr-defined]
             raise
         return objective(self._run, self._names)
+
+
+def _debug(error: BaseException) -> None:
+    """Open the debugger where an exception was raised."""
+    import pdb
+
+    from turnout.backend.registry import registry
+    from turnout.worker.failures import is_rebuilt
+
+    if error.__traceback__ is None:
+        print("there is no traceback to open the debugger on", file=sys.stderr)
+        return
+    if is_rebuilt(error.__traceback__):
+        print(
+            "\nthe local variables stayed in the worker process; where the task runs in this one, "
+            f"as with the usual settings of execution_environment={registry().default().name}, "
+            "the debugger has them",
+            file=sys.stderr,
+        )
+    pdb.post_mortem(error.__traceback__)
 
 
 def show(error: BaseException) -> None:

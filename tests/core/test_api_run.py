@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,11 @@ from turnout.errors import ConfigError, GraphError, PlanError, RunFailed, Turnou
 from turnout.testing import installed
 
 pytestmark = pytest.mark.usefixtures("here")
+
+
+@task
+async def late(x: int) -> float:
+    return 1 / x
 
 
 @pytest.fixture
@@ -355,3 +361,35 @@ def test_metrics_are_numbers() -> None:
 
     with pytest.raises(RunFailed, match="metric 'loss' is a number, not 'low'"):
         turnout.run(logging, x=1)
+
+
+def test_the_cause_of_a_failure_begins_with_the_users_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @task
+    def retells(x: int) -> float:
+        try:
+            return late.fn(x).send(None)
+        except ZeroDivisionError as error:
+            raise ValueError("no number") from error
+
+    def frames(made: Any) -> list[list[str]]:
+        with pytest.raises(RunFailed) as raised:
+            turnout.run(workflow(made), x=0)
+        cause = raised.value.__cause__
+        told = []
+        while cause is not None:
+            told.append([frame.name for frame in traceback.extract_tb(cause.__traceback__)])
+            cause = cause.__cause__
+        return told
+
+    def waits(x: int) -> float:
+        return late(x)
+
+    def catches(x: int) -> float:
+        return retells(x)
+
+    assert frames(waits) == [["late"]]
+    assert frames(catches) == [["retells"], ["retells", "late"]]
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    assert frames(waits)[0][0] == "run_bare"

@@ -83,6 +83,26 @@ def test_run(place: Path) -> None:
     assert (place / ".turnout").is_dir()
 
 
+@pytest.mark.parametrize("workers", ["null", "1"])
+def test_the_debugger_opens_on_the_users_frames(place: Path, workers: str) -> None:
+    with (place / "cli_flow.py").open("a") as file:
+        file.write("if __name__ == '__main__':\n    import turnout\n    turnout.main(flow)\n")
+    more = [f"execution_environment.workers={workers}", "execution_environment.gpus=1"]
+    done = subprocess.run(
+        [sys.executable, "cli_flow.py", "--pdb", "size=1", *more],
+        input="w\np x\nq\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "cli_flow.py(11)half()" in done.stdout
+    assert "turnout/" not in done.stdout.replace("test_cli_commands", "")
+    apart = workers == "1"
+    assert ("the local variables stayed in the worker process" in done.stderr) == apart
+    assert ("NameError" if apart else "(Pdb) 0\n") in done.stdout
+
+
 BROKEN_BODY = """
 import json
 from turnout import task, workflow

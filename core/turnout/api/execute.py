@@ -337,7 +337,11 @@ class Execution:
             raise RunCancelled(f"run {self.run_id} was cancelled", run)
         if result.status == "running":
             raise RunCancelled(f"run {self.run_id} goes on elsewhere", run)
+        from turnout.worker.failures import fold
+
         error = result.error
+        if error is not None:
+            fold(error)
         what = f"node {result.node!r}" if result.node else f"run {self.run_id}"
         message = f"{what} failed: {type(error).__name__}: {error}"
         raise RunFailed(message, run=run, node=result.node) from error

@@ -96,7 +96,8 @@ def compose_main(
     Args:
         workflow: whose file, config and signature the application is built around.
         run: does one job and returns its objective; called once, or once per job of a sweep.
-            Its ``task_names``, if it has that, gives the shell the tasks to complete.
+            Its ``task_names``, if it has that, gives the shell the tasks to complete. One with
+            ``pdb`` opens the debugger where that is true, and ``--pdb`` makes it so.
             Picklable if sweeps are to work with launchers that use other processes.
         argv: the command line's arguments; those of this process by default.
         report: shows an error to the user; by default its message goes to standard error.
@@ -109,7 +110,13 @@ def compose_main(
         BaseException: with ``HYDRA_FULL_ERROR=1``, whatever ended the run, as it was raised.
     """
     parser = get_args_parser()
+    if hasattr(run, "pdb"):
+        parser.add_argument(
+            "--pdb", action="store_true", help="Open the debugger where a task fails"
+        )
     args = parser.parse_intermixed_args(argv)  # overrides may stand on both sides of -m
+    if getattr(args, "pdb", False):
+        run.pdb = True  # type: ignore[attr-defined]
     # Composing makes tens of thousands of objects that stay; looking for garbage among them
     # costs a start several per cent.
     collects = gc.isenabled()

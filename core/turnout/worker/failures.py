@@ -15,6 +15,9 @@ Packed: TypeAlias = tuple[Any, ...]
 
 _DEPTH = 8
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# What runs a coroutine stands between us and the task.
+_OURS = (_HERE, os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep)
+_REBUILT = "__turnout_rebuilt__"
 
 _moved: tuple[str, str] | None = None
 
@@ -77,6 +80,35 @@ def unpack(packed: Packed) -> BaseException:
     return error  # type: ignore[no-any-return]
 
 
+def fold(error: BaseException) -> None:
+    """Take our own frames from the front of an exception's traceback, and of those behind it.
+
+    ``HYDRA_FULL_ERROR=1`` leaves them. What was raised by ourselves keeps its frames.
+    """
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        return
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        link = todo.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        traceback = link.__traceback__
+        while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_OURS):
+            traceback = traceback.tb_next
+        if traceback is not None:
+            link.__traceback__ = traceback
+        todo += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            todo += link.exceptions
+
+
+def is_rebuilt(traceback: TracebackType | None) -> bool:
+    """Whether a traceback has come from another process, where its local variables have stayed."""
+    return traceback is not None and _REBUILT in traceback.tb_frame.f_globals
+
+
 def _pickled(error: BaseException) -> bytes | None:
     """The exception's pickle if it gives the like of it back."""
     from turnout.storage.pickling import dumps
@@ -118,7 +150,7 @@ def _traceback(frames: list[tuple[str, int, str]]) -> TracebackType | None:
     for file, line, name in reversed(frames):
         code = compile("raise LookupError", file, "exec").replace(co_name=name, co_qualname=name)
         try:
-            exec(code, {"__name__": name, "__file__": file})
+            exec(code, {"__name__": name, "__file__": file, _REBUILT: True})
         except LookupError as error:
             raised = error.__traceback__
         inner = raised.tb_next if raised is not None else None
