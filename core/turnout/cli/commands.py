@@ -121,6 +121,10 @@ def invoke(argv: Sequence[str] | None = None) -> int:
         # A name the terminal cannot show is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
     args = None if argv is None else list(argv)
+    if "_TURNOUT_COMPLETE" in os.environ:
+        from turnout.cli.bash import install
+
+        install()
     try:
         status = group.main(args, prog_name="turnout", standalone_mode=False)
         sys.stdout.flush()

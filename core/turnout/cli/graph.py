@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from turnout.cli.completion import complete_overrides, complete_target
 from turnout.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ _SUFFIXES: Final = {
 
 
 @click.command("graph", short_help="Draw a workflow as text, Mermaid, SVG, HTML or JSON.")
-@click.argument("target", metavar="FILE_OR_MODULE:WORKFLOW")
-@click.argument("overrides", nargs=-1, metavar="[OVERRIDES]...")
+@click.argument("target", metavar="FILE_OR_MODULE:WORKFLOW", shell_complete=complete_target)
+@click.argument("overrides", nargs=-1, metavar="[OVERRIDES]...", shell_complete=complete_overrides)
 @click.option("-f", "--format", "form", type=click.Choice(_FORMATS), help="What to draw it as.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file.")
 @click.option("--open", "show", is_flag=True, help="Show it in a browser.")

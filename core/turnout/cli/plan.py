@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import click
 
+from turnout.cli.completion import complete_overrides, complete_target
+
 
 @click.command("plan", short_help="Show what would run, with which inputs and options.")
-@click.argument("target", metavar="FILE_OR_MODULE:WORKFLOW")
-@click.argument("overrides", nargs=-1, metavar="[OVERRIDES]...")
+@click.argument("target", metavar="FILE_OR_MODULE:WORKFLOW", shell_complete=complete_target)
+@click.argument("overrides", nargs=-1, metavar="[OVERRIDES]...", shell_complete=complete_overrides)
 @click.option("--until", metavar="NODE", default="", help="Plan a run that ends after this node.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(target: str, overrides: Sequence[str], until: str, as_json: bool) -> None:

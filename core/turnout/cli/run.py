@@ -6,14 +6,22 @@ from collections.abc import Sequence
 
 import click
 
+from turnout.cli.completion import complete_overrides, complete_target
+
 
 @click.command(
     "run",
     short_help="Run a workflow.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
 )
-@click.argument("target", metavar="FILE_OR_MODULE:WORKFLOW")
-@click.argument("overrides", nargs=-1, type=click.UNPROCESSED, metavar="[OVERRIDES]...")
+@click.argument("target", metavar="FILE_OR_MODULE:WORKFLOW", shell_complete=complete_target)
+@click.argument(
+    "overrides",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="[OVERRIDES]...",
+    shell_complete=complete_overrides,
+)
 @click.option("-m", "--multirun", is_flag=True, help="Run a sweep over the values given.")
 @click.option("--until", metavar="NODE", default="", help="End after this node.")
 @click.option("--pdb", is_flag=True, help="Open the debugger where a task fails.")

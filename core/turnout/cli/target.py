@@ -40,6 +40,18 @@ def load_workflow(target: str) -> Workflow[..., Any]:
     return _pick(_module(place), place, name)
 
 
+def workflows_of(place: str) -> list[str]:
+    """The names of the workflows a file or module defines, of all it has if it defines none.
+
+    Raises:
+        ConfigError: there is no such file or module.
+        BrokenModule: the module cannot be imported.
+    """
+    module = _module(place)
+    found = _found(module)
+    return list(_own(module, found) or found)
+
+
 def split_target(target: str) -> tuple[str, str]:
     """The file or module, and the workflow's name or ``""``.
 
@@ -116,9 +128,7 @@ def _import(place: str, load: Any) -> ModuleType:
 def _pick(module: ModuleType, place: str, name: str) -> Workflow[..., Any]:
     from turnout.dsl import Task, Workflow
 
-    found: dict[str, Workflow[..., Any]] = {
-        key: value for key, value in vars(module).items() if isinstance(value, Workflow)
-    }
+    found = _found(module)
     if name:
         value = getattr(module, name, None)
         if isinstance(value, Workflow):
@@ -130,9 +140,19 @@ def _pick(module: ModuleType, place: str, name: str) -> Workflow[..., Any]:
         else:
             what = f"{place} has no workflow {name!r}"
         raise ConfigError(f"{what}; {choices(name, found)}")
-    own = {key: wf for key, wf in found.items() if wf.fn.__module__ == module.__name__}
+    own = _own(module, found)
     if len(own) == 1:
         return next(iter(own.values()))
     if not own:
         raise ConfigError(f"{place} has no workflow; mark a function with @workflow")
     raise ConfigError(f"say which workflow, {place}:NAME; there are: {', '.join(sorted(own))}")
+
+
+def _found(module: ModuleType) -> dict[str, Workflow[..., Any]]:
+    from turnout.dsl import Workflow
+
+    return {key: value for key, value in vars(module).items() if isinstance(value, Workflow)}
+
+
+def _own(module: ModuleType, found: dict[str, Workflow[..., Any]]) -> dict[str, Workflow[..., Any]]:
+    return {key: wf for key, wf in found.items() if wf.fn.__module__ == module.__name__}

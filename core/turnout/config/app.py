@@ -232,7 +232,9 @@ def _dispatch(
     if args.shell_completion and hasattr(task.run, "task_names"):
         from turnout.config.completion import CompletingLoader
 
-        loader: Loader = CompletingLoader(search_path, workflow, task.run.task_names)
+        # Every shell's script gives the line in this variable.
+        typed = os.environ.get("COMP_LINE", "").rpartition(" ")[2]
+        loader: Loader = CompletingLoader(search_path, workflow, task.run.task_names, typed)
     else:
         loader = Loader(search_path, described(workflow))
     app = _App(task_name=places.job_name(workflow), config_loader=loader)
