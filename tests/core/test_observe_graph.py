@@ -4,7 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from functools import partial
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -214,6 +214,30 @@ def test_boxes_lie_inside_the_picture_and_not_on_each_other(one: str, graph: Gra
     for route in layout.routes:
         source, target = layout.places[route.arrow.source], layout.places[route.arrow.target]
         assert source.y + source.height < target.y
+
+
+def test_no_arrow_crosses_the_label_of_another(graph: Graph) -> None:
+    layout = lay_out(sketch(graph))
+    labelled = [route for route in layout.routes if route.label is not None]
+    assert len(labelled) == 3
+    for one in labelled:
+        label = one.label
+        assert label is not None
+        for other in layout.routes:
+            if other is one:
+                continue
+            for (x, _, bottom), (to, top, _) in pairwise([*other.lanes, other.lanes[-1]]):
+                beside = not label.x < x < label.x + label.width
+                beside &= not label.x < to < label.x + label.width
+                above = max(bottom, top) <= label.y
+                below = min(bottom, top) >= label.y + label.height
+                assert beside or above or below
+
+
+def test_the_table_tells_the_cases_of_a_branch(graph: Graph) -> None:
+    page = render_html(graph)
+    assert "<code>if best &gt;= 0.5: announce-2</code>" in page
+    assert "<code>else: fails: too weak" in page
 
 
 @st.composite

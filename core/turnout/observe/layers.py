@@ -28,13 +28,11 @@ class Vertex:
     Attributes:
         width: in pixels.
         height: in pixels; 0 for a point on the border of the level.
-        room: the width to keep free for it, where a label is wider than the box.
         pin: ``top`` and ``bottom`` hold it in the first or last row.
     """
 
     width: float
     height: float
-    room: float = 0.0
     pin: Literal["", "top", "bottom"] = ""
 
 
@@ -222,7 +220,7 @@ class _Net:
 
     def __init__(self, vertices: Sequence[Vertex], row_of: Sequence[int]) -> None:
         self.row = list(row_of)
-        self.rooms = [max(vertex.width, vertex.room) for vertex in vertices]
+        self.rooms = [vertex.width for vertex in vertices]
         self.rows: list[list[int]] = [[] for _ in range(max(row_of) + 1)]
         for index, row in enumerate(row_of):
             self.rows[row].append(index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from turnout.observe.describe import shorten, shorten_middle
@@ -18,6 +19,8 @@ NOTE_CHARS: Final = 36
 LABEL_CHARS: Final = 30
 PADDING: Final = 18.0
 _TOP, _BOTTOM = "\0in ", "\0out "  # before the name of an arrow's source: a point on a border
+_LABEL = "\1label "  # before the ends of an arrow: its label, which others go around
+_LABEL_HEIGHT: Final = 18.0
 _SMALL: Final = {"decision": (30.0, 30.0), "join": (14.0, 14.0)}
 
 
@@ -33,10 +36,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way of an arrow: lanes, each a vertical piece ``(x, from y, to y)``."""
+    """The way of an arrow: lanes, each a vertical piece ``(x, from y, to y)``.
+
+    A choice goes through its label, of which ``label`` is the place.
+    """
 
     arrow: Arrow
     lanes: tuple[tuple[float, float, float], ...]
+    label: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,8 @@ def lay_out(picture: Sketch) -> Layout:
 
 _Step = tuple[str, str]  # an arrow's way through one level: from what to what
 _Use = tuple[str, str]  # kind and source of an arrow
+_Lane = tuple[float, float, float]
+_Inside = tuple[list[str], list[tuple[_Step, _Use]], Arrangement, list[list[_Lane]]]
 
 
 class _Nest:
@@ -96,10 +105,11 @@ class _Nest:
                 self.parent[child.key] = outer.key
         # Level to the steps through it, and the kinds and sources of the arrows that take them.
         self.steps: dict[str, dict[_Step, dict[_Use, None]]] = {}
+        self.labels: dict[tuple[str, str], str] = {}  # level and name to text
         self.ways = [self._way(arrow) for arrow in picture.arrows]
         self.size: dict[str, tuple[float, float]] = {}
         self.border: dict[str, dict[str, float]] = {}
-        self.inside: dict[str, tuple[list[str], list[tuple[_Step, _Use]], Arrangement]] = {}
+        self.inside: dict[str, _Inside] = {}
 
     def _levels(self, key: str) -> list[str]:
         chain = []
@@ -126,6 +136,9 @@ class _Nest:
         for level, step in way:
             uses = self.steps.setdefault(level, {}).setdefault(step, {})
             uses[arrow.kind, arrow.source] = None
+        if arrow.kind == "choice":
+            level, step = way[0]
+            self.labels[level, _label_name(step)] = shorten(arrow.label, LABEL_CHARS)
         return way
 
     def layout(self) -> Layout:
@@ -136,7 +149,8 @@ class _Nest:
         routes = []
         for arrow, way in zip(self.picture.arrows, self.ways, strict=True):
             lanes = self._lanes(arrow, way, places)
-            routes.append(Route(arrow, tuple(lanes)))
+            label = self._label_place(*way[0], places) if arrow.kind == "choice" else None
+            routes.append(Route(arrow, tuple(lanes), label))
         return Layout(places=places, routes=tuple(routes), width=width, height=height)
 
     def _arrange(self, level: Box) -> None:
@@ -148,25 +162,39 @@ class _Nest:
         steps = self.steps.get(level.key, {})
         names = [child.key for child in level.children]
         names += dict.fromkeys(end for step in steps for end in step if end.startswith("\0"))
+        labels = {name: text for (place, name), text in self.labels.items() if place == level.key}
+        names += labels
         index = {name: position for position, name in enumerate(names)}
-        labels = self._label_rooms()
         vertices = [self._vertex(name, labels) for name in names]
         ways = [(step, use) for step, uses in steps.items() for use in uses]
         links = []
         for (source, target), (kind, origin) in ways:
-            links.append(
-                Link(
-                    source=index[source],
-                    target=index[target],
-                    leave=self.border.get(source, {}).get(_BOTTOM + origin, 0.0),
-                    arrive=self.border.get(target, {}).get(_TOP + origin, 0.0),
-                    kind=kind,
-                    pull=0.2 if kind == "order" else 1.0,
+            between = _label_name((source, target)) if kind == "choice" else ""
+            stops = [source, between, target] if between in labels else [source, target]
+            for upper, lower in pairwise(stops):
+                links.append(
+                    Link(
+                        source=index[upper],
+                        target=index[lower],
+                        leave=self.border.get(upper, {}).get(_BOTTOM + origin, 0.0),
+                        arrive=self.border.get(lower, {}).get(_TOP + origin, 0.0),
+                        kind=kind,
+                        pull=0.2 if kind == "order" else 1.0,
+                    )
                 )
-            )
-        choices = any(kind == "choice" for _, (kind, _) in ways)
-        placed = arrange(vertices, links, row_gap=58.0 if choices else 44.0)
-        self.inside[level.key] = (names, ways, placed)
+        placed = arrange(vertices, links, row_gap=32.0 if labels else 44.0)
+        routes: list[list[_Lane]] = []
+        parts = iter(placed.routes)
+        for step, (kind, _) in ways:
+            route = [*next(parts)]
+            position = index.get(_label_name(step), -1) if kind == "choice" else -1
+            if position >= 0:
+                top = placed.tops[position]
+                row = [v for v, y in zip(vertices, placed.tops, strict=True) if y == top]
+                bottom = top + max(vertex.height for vertex in row)
+                route += [(placed.centers[position], top, bottom), *next(parts)]
+            routes.append(route)
+        self.inside[level.key] = (names, ways, placed, routes)
         inner_width, inner_height = placed.width, placed.height
         if level.key:
             width = max(inner_width, _heading_width(level)) + 2 * PADDING
@@ -180,30 +208,23 @@ class _Nest:
         else:
             self.size[""] = (inner_width, inner_height)
 
-    def _label_rooms(self) -> dict[str, float]:
-        return {
-            arrow.target: text_width(shorten(arrow.label, LABEL_CHARS), NOTE_SIZE) + 8
-            for arrow in self.picture.arrows
-            if arrow.kind == "choice"
-        }
-
-    def _vertex(self, name: str, labels: dict[str, float]) -> Vertex:
+    def _vertex(self, name: str, labels: dict[str, str]) -> Vertex:
         if name.startswith("\0"):
             return Vertex(width=6.0, height=0.0, pin="top" if name.startswith(_TOP) else "bottom")
+        if name in labels:
+            return Vertex(width=text_width(labels[name], NOTE_SIZE) + 12, height=_LABEL_HEIGHT)
         width, height = self.size[name]
-        box = self.box[name]
-        pin = "bottom" if box.handler else ""
-        return Vertex(width=width, height=height, room=labels.get(name, 0.0), pin=pin)  # type: ignore[arg-type]
+        return Vertex(width=width, height=height, pin="bottom" if self.box[name].handler else "")
 
     def _place(self, level: Box, x: float, y: float, places: dict[str, Place]) -> None:
-        names, _, placed = self.inside[level.key]
+        names, _, placed, _ = self.inside[level.key]
         if level.key:
             width, height = self.size[level.key]
             places[level.key] = Place(x, y, width, height)
             x += (width - placed.width) / 2
             y += _heading_height(level)
         for name, center, top in zip(names, placed.centers, placed.tops, strict=False):
-            if name.startswith("\0"):
+            if name.startswith(("\0", _LABEL)):
                 continue
             width, height = self.size[name]
             child = self.box[name]
@@ -229,9 +250,9 @@ class _Nest:
         middle = start.x + start.width / 2
         lanes = [(middle, start.y + start.height, self._row_end(arrow.source, places))]
         for level, step in way:
-            names, ways, placed = self.inside[level]
+            names, ways, placed, routes = self.inside[level]
             left, top = self._origin(level, places)
-            route = placed.routes[ways.index((step, (arrow.kind, arrow.source)))]
+            route = routes[ways.index((step, (arrow.kind, arrow.source)))]
             lanes += [(left + x, top + y1, top + y2) for x, y1, y2 in route]
             target = step[1]
             if target.startswith(_BOTTOM):
@@ -247,14 +268,27 @@ class _Nest:
         lanes.append((end.x + end.width / 2, end.y, end.y))
         return lanes
 
+    def _label_place(self, level: str, step: _Step, places: dict[str, Place]) -> Place:
+        names, _, placed, _ = self.inside[level]
+        name = _label_name(step)
+        position = names.index(name)
+        left, top = self._origin(level, places)
+        width = text_width(self.labels[level, name], NOTE_SIZE) + 12
+        x = left + placed.centers[position] - width / 2
+        return Place(x, top + placed.tops[position], width, _LABEL_HEIGHT)
+
     def _row_end(self, name: str, places: dict[str, Place]) -> float:
         """The lower edge of the row a box stands in: arrows go straight down as far as that."""
         level = self.parent[name]
-        names, _, placed = self.inside[level]
+        names, _, placed, _ = self.inside[level]
         top = placed.tops[names.index(name)]
         _, origin = self._origin(level, places)
         row = [n for n, t in zip(names, placed.tops, strict=False) if t == top and n in places]
         return origin + top + max((places[n].height for n in row), default=0.0)
+
+
+def _label_name(step: _Step) -> str:
+    return _LABEL + " ".join(step)
 
 
 def _box_size(box: Box) -> tuple[float, float]:

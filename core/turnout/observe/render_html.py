@@ -165,6 +165,8 @@ def _summary(graph: Graph, boxes: list[Box]) -> str:
 def _row(box: Box) -> str:
     facts = dict(box.facts)
     inputs = [f"{name}={text}" for name, text in box.takes]
+    if box.kind == "branch":
+        inputs = [f"{'' if case == 'else' else 'if '}{case}: {text}" for case, text in box.takes]
     if "after" in facts:
         inputs.append(f"after {facts['after']}")
     cells = [

@@ -67,8 +67,9 @@ fill:var(--ink);font-size:14px}
 .turnout .edge.choice{stroke:var(--branch)}
 .turnout .tip{fill:var(--line)}
 .turnout .tip.choice{fill:var(--branch)}
-.turnout .label{font-size:12px;fill:var(--branch);paint-order:stroke;stroke:var(--bg);
-stroke-width:5px;stroke-linejoin:round}
+.turnout .heading{paint-order:stroke;stroke:var(--bg);stroke-width:4px;stroke-linejoin:round}
+.turnout .label{font-size:12px;fill:var(--branch)}
+.turnout .reach{fill:none;stroke:transparent;stroke-width:12}
 .turnout .arrow:hover .edge,.turnout .hot .edge{stroke:var(--hot);stroke-width:2.5}
 .turnout .arrow:hover .tip,.turnout .hot .tip{fill:var(--hot)}
 .turnout .back{fill:var(--bg)}
@@ -152,7 +153,7 @@ def _heading(box: Box, place: Place) -> str:
     title, notes = shown_lines(box)
     mark = "◇ " if box.kind == "branch" else ""
     left = place.x + 14
-    text = _line(mark + title, "title", left, place.y + 22, middle=False)
+    text = _line(mark + title, "title heading", left, place.y + 22, middle=False)
     for position, note in enumerate(notes):
         text += _line(note, "note", left, place.y + 39 + 16 * position, middle=False)
     return text
@@ -232,16 +233,20 @@ def _edge(route: Route) -> str:
     return (
         f'<g class="arrow" data-source="{source}" data-target="{target}">'
         f"<title>{xml_text(words.replace('=', ''))}</title>"
-        f'<path class="edge {arrow.kind}" d="{path}"/>'
+        f'<path class="reach" d="{path}"/><path class="edge {arrow.kind}" d="{path}"/>'
         f'<path class="tip {arrow.kind}" d="{tip}"/></g>'
     )
 
 
 def _label(route: Route) -> Iterator[str]:
-    if route.arrow.kind == "choice":
-        x, y, _ = route.lanes[-1]
-        text = xml_text(shorten(route.arrow.label, LABEL_CHARS))
-        yield f'<text class="label" text-anchor="middle" x="{x:.1f}" y="{y - 14:.1f}">{text}</text>'
+    if route.label is not None:
+        place = route.label
+        yield (
+            f'<rect class="back" x="{place.x:.1f}" y="{place.y:.1f}" width="{place.width:.1f}" '
+            f'height="{place.height:.1f}"/>'
+        )
+        middle = place.x + place.width / 2
+        yield _line(shorten(route.arrow.label, LABEL_CHARS), "label", middle, place.y + 13)
 
 
 def _legend(kinds: list[str], x: float, y: float) -> Iterator[str]:
