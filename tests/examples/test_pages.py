@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from turnout.config.project import find
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -52,6 +55,14 @@ def test_what_a_page_shows_is_what_is_printed(page: str, example: Callable[[str]
         program, *arguments = shlex.split(TYPED.get(command, command))
         printed = copy.typed(program, *arguments)
         assert told(printed) == told(expected), command
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_tells_where_runs_are_recorded(page: str) -> None:
+    folder = ROOT / "examples" / PAGES[page]
+    home = os.path.relpath(find(str(folder / "README.md")).root / ".turnout", folder)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert set(re.findall(r"recorded in (\S+)", text)) == {home}
 
 
 def test_the_demo_is_the_example_that_is_shown() -> None:
