@@ -392,7 +392,7 @@ class TestEnds:
         with caplog.at_level("INFO"):
             assert run(flows.logging_one, x=3) == 3
         [record] = [r for r in caplog.records if r.name == "local_tasks"]
-        assert record.getMessage() == "x is 3"
+        assert record.getMessage() == "(logs) x is 3"
         assert record.levelname == "INFO"
         assert record.process != os.getpid()
 
