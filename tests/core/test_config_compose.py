@@ -192,6 +192,7 @@ def test_a_file_that_hides_the_schema_is_still_checked(make: Make) -> None:
         (["execution_environment.wokers=1"], "'execution_environment.wokers'; did you mean 'wor"),
         (["execution_environment.workers=x"], "execution_environment.workers"),
         (["modl=1"], "unknown key 'modl'; did you mean 'model'"),
+        (["model.c=1"], "unknown key 'model.c'; did you mean 'C'"),
         (["a=[1"], r"no viable alternative"),
         (["turnout.on_error=never"], "turnout.on_error is stop or continue, not 'never'"),
         (["turnout.tasks.t.retires=1"], "'turnout.tasks.t.retires'; did you mean 'retries'"),
