@@ -45,6 +45,7 @@ def compose_plain(
         ConfigError: a key or input is unknown, or a value cannot be used.
         PluginError: the plugin that brings the environment is broken.
     """
+    inputs.check_names(workflow)
     values = dict(given or {})
     parameters = workflow.signature.parameters
     for name in values:
