@@ -177,6 +177,10 @@ class Workflow(Placeable, Generic[P, R]):
             for name, parameter in self.signature.parameters.items()
         }
         where = line_of(self.fn)
+        if self.fixed:
+            from turnout.dsl.allowed import check_allowed
+
+            check_allowed(self.fixed, trace.values_given, self.name, where)
         promises = {
             name: inputs.known(trace, (name,), value, where)
             for name, value in trace.values_given.items()
