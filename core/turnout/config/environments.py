@@ -149,6 +149,7 @@ def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
             merged._metadata.key = GROUP
             merged.merge_with(node)
             node = merged
+        _refuse_unknown(node, GROUP)
         missing = sorted(OmegaConf.missing_keys(node))
         if missing:
             raise ConfigError(f"{GROUP}.{missing[0]} has no value")
@@ -163,3 +164,18 @@ def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
         )
     settings.backend = backend.name
     return settings
+
+
+def _refuse_unknown(node: DictConfig, where: str) -> None:
+    """Refuse keys that a structured config was given by a ``+`` override, which overrules it."""
+    from omegaconf import DictConfig, OmegaConf
+
+    schema = OmegaConf.get_type(node)
+    if not dataclasses.is_dataclass(schema) or node._is_none() or node._is_missing():
+        return
+    known = {field.name for field in dataclasses.fields(schema)}
+    for key, child in node.items_ex(resolve=False):
+        if key not in known:
+            raise ConfigError(f"unknown key '{where}.{key}'; {choices(str(key), known)}")
+        if isinstance(child, DictConfig) and not child._is_interpolation():
+            _refuse_unknown(child, f"{where}.{key}")

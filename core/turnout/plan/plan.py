@@ -15,6 +15,7 @@ from turnout.plan.environment import Environment
 from turnout.plan.inputs import Findings
 from turnout.plan.layout import Layout, sources
 from turnout.plan.rules import Note, Rules
+from turnout.plan.schedule import refuse_schedule
 from turnout.plan.steps import Program, Tree
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def make_plan(
     usage = _unknown_tasks(rules)
     refused = rules.check(graph)
     refused += environment.backend.check(environment.config)
+    refused += refuse_schedule(environment)
     layout = Layout(rules.annotations, rules.version, rules.options, workflows=traced.annotations)
     result = layout.add(graph, {name: ("const", value) for name, value in inputs.items()})
     if executes:
