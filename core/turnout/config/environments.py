@@ -174,8 +174,9 @@ def _refuse_unknown(node: DictConfig, where: str) -> None:
     if not dataclasses.is_dataclass(schema) or node._is_none() or node._is_missing():
         return
     known = {field.name for field in dataclasses.fields(schema)}
-    for key, child in node.items_ex(resolve=False):
+    for name, child in node.items_ex(resolve=False):
+        key = str(name)
         if key not in known:
-            raise ConfigError(f"unknown key '{where}.{key}'; {choices(str(key), known)}")
+            raise ConfigError(f"unknown key '{where}.{key}'; {choices(key, known)}")
         if isinstance(child, DictConfig) and not child._is_interpolation():
             _refuse_unknown(child, f"{where}.{key}")

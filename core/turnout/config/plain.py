@@ -17,6 +17,7 @@ from turnout.config import environments, inputs
 from turnout.config.apart import Job, take_apart
 from turnout.config.composed import Composed, Workflow
 from turnout.config.explain import explain
+from turnout.config.masked import masked_settings
 from turnout.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def compose_plain(
             inputs=values,
             environment=name,
             settings=settings,
+            masked=_masked(environment),
             overrides=job.overrides,
             choices=job.choices,
             output_dir=job.output_dir,
@@ -84,6 +86,13 @@ def running_job() -> Job:
     if module is None or not module.HydraConfig.initialized():
         return Job()
     return Job.of(module.HydraConfig.get())
+
+
+def _masked(environment: Any) -> dict[str, str]:
+    """What of settings comes from ``oc.env``; OmegaConf is asked only if they name it."""
+    if isinstance(environment, (str, type(None))) or "${" not in str(environment):
+        return {}
+    return masked_settings(environments.GROUP, environment)
 
 
 def _describes_itself(workflow: Workflow, whole: str) -> bool:

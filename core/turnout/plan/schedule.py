@@ -25,10 +25,11 @@ def refuse_schedule(environment: Environment) -> list[str]:
         return []
     others = ", ".join(able("schedule"))
     can = f" ({others} can)" if others else ""
-    return [
+    problem = (
         f"execution_environment.schedule is set, which {environment.name!r} cannot honour{can}: "
         f"{capability.reason}:\n{crontab_line(schedule, sys.orig_argv)}"
-    ]
+    )
+    return [problem]
 
 
 def crontab_line(schedule: str, command: Sequence[str]) -> str:
