@@ -104,6 +104,14 @@ def test_the_group_is_there_without_the_users_line(make: Make) -> None:
     assert isinstance(composed.settings, HereConfig)
 
 
+@pytest.mark.parametrize("parameter", ["cfg", "config", "cfg: Any"])
+def test_a_parameter_without_annotation_receives_the_whole_config(
+    make: Make, parameter: str
+) -> None:
+    composed = compose_args(make(parameter, config="a: 1"), ["a=2"])
+    assert composed.inputs == {parameter.partition(":")[0]: {"a": 2}}
+
+
 def test_the_users_own_line_is_not_a_duplicate(make: Make) -> None:
     flow = make(
         "cfg: DictConfig",
