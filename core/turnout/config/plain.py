@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from turnout.backend.registry import choices
+from turnout.backend.registry import choices, registry
 from turnout.config import environments, inputs
 from turnout.config.apart import Job, take_apart
 from turnout.config.composed import Composed, Workflow
@@ -47,6 +47,8 @@ def compose_plain(
         PluginError: the plugin that brings the environment is broken.
     """
     inputs.check_names(workflow)
+    if isinstance(environment, str):
+        _check_environment(environment)
     values = dict(given or {})
     parameters = workflow.signature.parameters
     for name in values:
@@ -68,6 +70,7 @@ def compose_plain(
             environment=name,
             settings=settings,
             masked=_masked(environment),
+            advice=_advice(workflow),
             overrides=job.overrides,
             choices=job.choices,
             output_dir=job.output_dir,
@@ -86,6 +89,28 @@ def running_job() -> Job:
     if module is None or not module.HydraConfig.initialized():
         return Job()
     return Job.of(module.HydraConfig.get())
+
+
+def _check_environment(name: str) -> None:
+    """Refuse a name that is no backend's; it may be that of a preset, which a call cannot find."""
+    try:
+        registry().backend(name)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}. A preset is a file of a Hydra config, and known where that is composed; "
+            f"give turnout.run what compose(..., overrides=['+execution_environment={name}']) gives"
+        ) from None
+
+
+def _advice(workflow: Workflow) -> str:
+    """How a workflow that was given no config is given the one of its files."""
+    if workflow.config_name is None:
+        return ""
+    return (
+        f"From Python nobody reads the config files of workflow {workflow.name!r}: compose "
+        f"{workflow.config_name!r} with Hydra (initialize and compose), and call "
+        f"turnout.run({workflow.name}, cfg)"
+    )
 
 
 def _masked(environment: Any) -> dict[str, str]:

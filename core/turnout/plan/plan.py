@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from turnout.backend.base import ExecutorBackend
 from turnout.backend.registry import choices
-from turnout.dsl.known import OPEN
 from turnout.errors import ConfigError, PlanError
 from turnout.graph import Graph, TaskOptions
 from turnout.plan.environment import Environment
 from turnout.plan.inputs import Findings
 from turnout.plan.layout import Layout, sources
+from turnout.plan.missing import told_at_once
 from turnout.plan.rules import Note, Rules
 from turnout.plan.schedule import refuse_schedule
 from turnout.plan.steps import Program, Tree
@@ -100,7 +100,9 @@ def make_plan(
     layout = Layout(rules.annotations, rules.version, rules.options, workflows=traced.annotations)
     result = layout.add(graph, {name: ("const", value) for name, value in inputs.items()})
     if executes:
-        usage += _missing(layout.findings, inputs)
+        missing = layout.findings.missing
+        missing.add_required(graph.params, inputs)
+        usage += missing.told(graph.params, graph.name)
     usage += layout.problems
     wanted: frozenset[int] | None = None
     if until and not executes:
@@ -112,11 +114,8 @@ def make_plan(
         result, wanted = _cut(layout.program, until)
     if refused:
         raise PlanError([*refused, *usage])
-    if len(usage) == 1:
-        raise ConfigError(usage[0])
     if usage:
-        lines = "\n".join(f"  - {problem}" for problem in usage)
-        raise ConfigError(f"the inputs have {len(usage)} problems:\n{lines}")
+        raise told_at_once(usage, missing=bool(layout.findings.missing.readers))
     return Plan(
         traced=traced,
         inputs=inputs,
@@ -140,19 +139,6 @@ def _unknown_tasks(rules: Rules) -> list[str]:
         f"turnout.tasks.{name}: the workflow has no task {name!r}; {choices(name, known)}"
         for name in rules.overrides
         if name not in known
-    ]
-
-
-def _missing(findings: Findings, inputs: Mapping[str, Any]) -> list[str]:
-    """One message for each input without a value: those that are read, and parameters."""
-    missing: dict[str, list[str]] = dict(findings.missing)
-    for name, value in inputs.items():
-        if value is OPEN:
-            missing.setdefault(name, [])
-    return [
-        f"input {name!r} has no value{f', and {readers[0]} reads it' if readers else ''}; "
-        f"give it one: {name}=..."
-        for name, readers in missing.items()
     ]
 
 
