@@ -11,7 +11,7 @@ from turnout.config import environments
 from turnout.dsl import Traced, Workflow
 from turnout.dsl.known import OPEN
 from turnout.dsl.trace import OpenInput
-from turnout.errors import ConfigError, TypeMismatch
+from turnout.errors import ConfigError, TypeMismatch, cause
 from turnout.plan import Environment, Note, Plan, make_plan
 from turnout.plan.missing import NoValue, steered_by, told_at_once
 
@@ -70,7 +70,7 @@ def _traced(
     except OpenInput as error:
         if not error.path or not isinstance(environment.backend, ExecutorBackend):
             raise
-        raise told_at_once(steered_by(error, workflow, values)) from error
+        raise told_at_once(steered_by(error, workflow, values)) from cause(error)
 
 
 def environment_named(name: str) -> Environment:

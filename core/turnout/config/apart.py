@@ -13,6 +13,7 @@ from turnout.config import environments, inputs, reserved
 from turnout.config.composed import Composed, Workflow
 from turnout.config.explain import explain
 from turnout.config.masked import masked, masked_settings
+from turnout.errors import cause
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -92,7 +93,7 @@ def take_apart(
         if OmegaConf.is_config(said):
             said = OmegaConf.to_container(said, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise explain(error, within=reserved.NODE) from error
+        raise explain(error, within=reserved.NODE) from cause(error)
     turnout = reserved.parse(said)
     cfg = copy.deepcopy(full)
     borrowed: list[str] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.backend.base import Backend, EnvironmentConfig
 from turnout.backend.registry import choices, registry
 from turnout.config.explain import explain
-from turnout.errors import ConfigError, PluginError
+from turnout.errors import ConfigError, PluginError, cause
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -131,7 +131,7 @@ def _plain_settings(backend: Backend, node: dict[Any, Any]) -> EnvironmentConfig
     try:
         return schema(**{**node, "backend": backend.name})
     except ValueError as error:  # from the schema's own checks
-        raise ConfigError(str(error)) from error
+        raise ConfigError(str(error)) from cause(error)
 
 
 def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
@@ -155,9 +155,9 @@ def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
             raise ConfigError(f"{GROUP}.{missing[0]} has no value")
         settings = OmegaConf.to_object(node)
     except OmegaConfBaseException as error:
-        raise explain(error, within=GROUP) from error
+        raise explain(error, within=GROUP) from cause(error)
     except ValueError as error:  # from the schema's own checks
-        raise ConfigError(str(error)) from error
+        raise ConfigError(str(error)) from cause(error)
     if not isinstance(settings, EnvironmentConfig):
         raise PluginError(
             f"the schema of backend {backend.name!r} is not derived from EnvironmentConfig"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.backend.registry import choices
 from turnout.config import environments, reserved
 from turnout.config.composed import Workflow
-from turnout.errors import ConfigError
+from turnout.errors import ConfigError, cause
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -83,7 +83,7 @@ def bind(workflow: Workflow, cfg: DictConfig) -> dict[str, Any]:
         except InterpolationToMissingValueError:
             continue
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from cause(error)
     return values
 
 

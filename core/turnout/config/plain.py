@@ -18,7 +18,7 @@ from turnout.config.apart import Job, take_apart
 from turnout.config.composed import Composed, Workflow
 from turnout.config.explain import explain
 from turnout.config.masked import masked_settings
-from turnout.errors import ConfigError
+from turnout.errors import ConfigError, cause
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -162,7 +162,7 @@ def _as_config(
             base.merge_with(full)
             full = base
     except OmegaConfBaseException as error:
-        raise explain(error) from error
+        raise explain(error) from cause(error)
     return full, objects
 
 
