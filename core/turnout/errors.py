@@ -19,6 +19,7 @@ TurnoutError
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -178,3 +179,12 @@ def raised_in_body(error: BaseException) -> str:
     """The workflow whose body raised this while its graph was built; ``""`` for all else."""
     told = getattr(error, "__turnout__", None)
     return str(told.get("workflow", "")) if isinstance(told, Mapping) else ""
+
+
+def cause(error: BaseException) -> BaseException | None:
+    """What to raise an error from that says in its own words what another one said.
+
+    That is the other one where ``HYDRA_FULL_ERROR=1`` asks for everything. Elsewhere it is nothing:
+    whoever prints the error, as Hydra does, would print the other before it.
+    """
+    return error if os.environ.get("HYDRA_FULL_ERROR") == "1" else None

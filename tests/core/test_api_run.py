@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 import turnout
 import turnout.spi
@@ -153,10 +153,72 @@ def test_all_missing_inputs_are_told_at_once() -> None:
     assert "'second'" not in str(refused.value)
 
 
+@dataclass
+class Deep:
+    c: float
+    d: int = 1
+
+
+@dataclass
+class Steering:
+    a: int
+    b: int
+    deep: Deep = field(default_factory=lambda: Deep(c=MISSING))
+
+
+@workflow
+def inner(n: int) -> int:
+    return add(n, 1) if n > 2 else add(n, 2)
+
+
+@workflow
+def steered(cfg: Steering, other: int) -> int:
+    return inner(cfg.a)
+
+
+def test_an_input_that_steers_is_missing_like_any_other() -> None:
+    with pytest.raises(ConfigError, match=r"\(.*test_api_run.py:\d+\)") as refused:
+        turnout.run(steered, OmegaConf.structured(Steering))
+    told = [line.partition(";")[0] for line in str(refused.value).splitlines()]
+    told[1] = told[1].partition(" (")[0]
+    assert told == [
+        "the inputs have 4 problems:",
+        "  - input 'a' has no value, and the workflow's body",
+        "  - input 'other' has no value",
+        "  - input 'b' has no value",
+        "  - input 'deep.c' has no value",
+    ]
+    with pytest.raises(ConfigError, match=r"^input 'n' has no value, and the workflow's body .*; "):
+        turnout.run(inner)
+    with pytest.raises(GraphError, match="steers the workflow"):
+        inner.trace({})
+
+
+def test_from_python_it_is_said_how_config_files_are_read() -> None:
+    @workflow(config_path="conf", config_name="main")
+    def filed(cfg: DictConfig, n: int) -> int:
+        return add(cfg.a, n)
+
+    with pytest.raises(ConfigError) as refused:
+        turnout.run(filed)
+    assert str(refused.value) == (
+        "the inputs have 2 problems:\n"
+        "  - input 'cfg' is the whole config, and none was given; give it one: "
+        "turnout.run(filed, cfg)\n"
+        "  - input 'n' has no value, and node 'add', parameter 'b' reads it; give it one: n=...\n"
+        "From Python nobody reads the config files of workflow 'filed': compose 'main' with Hydra "
+        "(initialize and compose), and call turnout.run(filed, cfg)"
+    )
+    with pytest.raises(ConfigError) as refused:
+        turnout.run(filed, {"a": 1})
+    assert "From Python" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("environment", "problem"),
     [
         ("nowhere", "unknown execution environment 'nowhere'"),
+        ("nowhere", "compose(..., overrides=['+execution_environment=nowhere'])"),
         ({"backend": "nowhere"}, "unknown execution environment 'nowhere'"),
         ({"kep": "all"}, "did you mean 'keep'"),
         ({"keep": "some"}, "auto, all, cached, none"),

@@ -339,6 +339,14 @@ def test_under_a_plain_hydra_main(run: Run, tmp_path: Path) -> None:
     )
     done = run("execution_environment=far", "execution_environment.workers=2", script="plain.py")
     assert done.stdout.startswith("far 2 {'x': 1} ('execution_environment=far',"), done.stderr
+    preset = tmp_path / "conf" / "execution_environment" / "typo.yaml"
+    preset.parent.mkdir()
+    preset.write_text("{backend: far, wrkers: 1}\n")
+    typo = run("execution_environment=typo", script="plain.py")
+    assert "'execution_environment.wrkers'; did you mean 'workers'?" in typo.stderr
+    assert typo.stderr.count("Traceback") == 1
+    full = run("execution_environment=typo", script="plain.py", HYDRA_FULL_ERROR="1")
+    assert "ConfigKeyError" in full.stderr
     (tmp_path / "conf" / "config.yaml").write_text("x: 1\n")
     assert run(script="plain.py").stdout.startswith("here 0 {'x': 1}")
     without = run("execution_environment=far", script="plain.py")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,14 @@ class HereConfig(EnvironmentConfig):
 
 
 @dataclass
+class Slots:
+    cpu: int = 1
+
+
+@dataclass
 class FarConfig(EnvironmentConfig):
     address: str | None = None
+    slots: Slots = field(default_factory=Slots)
 
 
 class Here(ExecutorBackend):
@@ -96,6 +102,14 @@ def test_the_group_is_there_without_the_users_line(make: Make) -> None:
     composed = compose_args(make("cfg: DictConfig", config="a: 1"))
     assert (composed.environment, composed.cfg) == ("here", {"a": 1})
     assert isinstance(composed.settings, HereConfig)
+
+
+@pytest.mark.parametrize("parameter", ["cfg", "config", "cfg: Any"])
+def test_a_parameter_without_annotation_receives_the_whole_config(
+    make: Make, parameter: str
+) -> None:
+    composed = compose_args(make(parameter, config="a: 1"), ["a=2"])
+    assert composed.inputs == {parameter.partition(":")[0]: {"a": 2}}
 
 
 def test_the_users_own_line_is_not_a_duplicate(make: Make) -> None:
@@ -185,13 +199,29 @@ def test_a_file_that_hides_the_schema_is_still_checked(make: Make) -> None:
         compose_args(flow, ["execution_environment.wrkers=1"])
 
 
+def test_an_added_key_is_checked_in_a_preset_and_in_parts_too(make: Make) -> None:
+    preset = make(
+        "cfg: DictConfig",
+        config="a: 1",
+        execution_environment__prod="defaults: [far]\naddress: x",
+    )
+    with pytest.raises(ConfigError, match=r"'execution_environment.adress'; did you mean 'addres"):
+        compose_args(preset, ["execution_environment=prod", "+execution_environment.adress=1"])
+    with pytest.raises(ConfigError, match=r"'execution_environment.slots.cpv'; did you mean 'cpu'"):
+        compose_args(preset, ["execution_environment=far", "+execution_environment.slots.cpv=1"])
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         (["execution_environment=fra"], "unknown execution environment 'fra'; did you mean 'far'"),
         (["execution_environment.wokers=1"], "'execution_environment.wokers'; did you mean 'wor"),
+        (["+execution_environment.wokers=1"], "'execution_environment.wokers'; did you mean 'wor"),
+        (["++execution_environment.wokers=1"], "'execution_environment.wokers'; did you mean 'wor"),
+        (["execution_environment.schedule=daily"], "cron expression such as .*, not 'daily'"),
         (["execution_environment.workers=x"], "execution_environment.workers"),
         (["modl=1"], "unknown key 'modl'; did you mean 'model'"),
+        (["model.c=1"], "unknown key 'model.c'; did you mean 'C'"),
         (["a=[1"], r"no viable alternative"),
         (["turnout.on_error=never"], "turnout.on_error is stop or continue, not 'never'"),
         (["turnout.plugins.far.a=1"], "turnout.plugins.far: no plugin of that name is installed"),

@@ -144,6 +144,31 @@ def test_bad_input(flow: Any, config: Any, given: Any, message: str) -> None:
         compose_plain(flow, config, given=given)
 
 
+@dataclass
+class Clash:
+    turnout: int = 1
+
+
+def names_turnout(turnout: int = 1) -> None: ...
+def names_the_group(execution_environment: str = "") -> None: ...
+def names_hydra(hydra: str = "") -> None: ...
+def has_a_field(cfg: Clash) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("fn", "told"),
+    [
+        (names_turnout, "parameter 'turnout'"),
+        (names_the_group, "parameter 'execution_environment'"),
+        (names_hydra, "parameter 'hydra'"),
+        (has_a_field, "config field 'turnout'"),
+    ],
+)
+def test_reserved_names_are_refused(fn: Any, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"workflow '{fn.__name__}' has a {told}, .* reserved"):
+        compose_plain(workflow(fn))
+
+
 @pytest.mark.parametrize(
     "given",
     [

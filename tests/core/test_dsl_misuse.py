@@ -253,6 +253,18 @@ def test_only_allowed_inputs_may_be_fixed() -> None:
         workflow(fixed="n")(lambda n: n)
 
 
+def test_what_is_allowed_to_be_fixed_is_an_input() -> None:
+    def flow(cfg: DictConfig, folds: int = 1) -> None: ...
+
+    for path in ("folds", "cfg", "cfg.model", "model.C", "grid[0]"):
+        workflow(fixed=(path,))(flow).trace({"cfg": OmegaConf.create(YAML)})
+    for path, meant in (("fodls", "folds"), ("modle.C", "model")):
+        typo = workflow(fixed=("n", path))(flow)
+        with pytest.raises(GraphError, match=f"allows '{path}' to be fixed, .* mean '{meant}'"):
+            typo.trace({"cfg": OmegaConf.create(YAML)})
+    workflow(fixed=("late",))(flow).trace({})
+
+
 def test_an_input_belongs_to_its_workflow() -> None:
     kept: list[Any] = []
     trace(lambda cfg: kept.append(cfg))

@@ -137,6 +137,38 @@ def test_one_problem_is_told_plainly() -> None:
     ]
 
 
+def test_what_is_missing_is_told_once_and_as_it_can_be_given() -> None:
+    def flow(xs: list[int], model: DictConfig, cfg: DictConfig) -> Any:
+        see([xs[0], xs[1], model.C, model.deep.er, cfg.grid[0], cfg.items[1], cfg.part.x])
+
+    cfg = OmegaConf.create({"grid": "???", "items": [{}, "???"], "part": "???"})
+    assert problems(flow, {"cfg": cfg}) == [
+        "input 'xs' has no value; give it one: xs=...",
+        "input 'model' has no value; give it one: model=...",
+        "input 'grid' has no value; give it one: grid=...",
+        "input 'items[1]' has no value; give it one: items.1=...",
+        "input 'part' has no value; give it one: part=...",
+    ]
+    assert problems(lambda cfg: see([cfg.x, cfg.y.z])) == [
+        "input 'cfg' is the whole config, and none was given; give it one: turnout.run(lambda, cfg)"
+    ]
+
+
+def test_a_parameter_meant_to_receive_the_whole_config_is_told_how() -> None:
+    def by_annotation(cfg: dict[str, int]) -> Any:
+        see(cfg["x"])
+
+    def by_name(conf) -> Any:  # type: ignore[no-untyped-def]
+        see(conf.x)
+
+    (told,) = problems(by_annotation)
+    assert told.endswith("; or, to receive the whole config, annotate 'cfg' as DictConfig")
+    (told,) = problems(by_name)
+    assert told.endswith("to receive the whole config, name the parameter 'cfg' or 'config'")
+    (told,) = problems(lambda conf: see(conf))
+    assert told.endswith("give it one: conf=...")
+
+
 def test_what_is_missing_and_not_read_is_no_error() -> None:
     def flow(cfg: DictConfig) -> Any:
         see(cfg.part)

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from turnout.dsl.known import OPEN
 from turnout.errors import ConfigError, PlanError
 from turnout.graph import TaskOptions
 from turnout.plan import Environment, Plan, make_plan
+from turnout.plan.schedule import crontab_line
 from turnout.spi import CompilerBackend
 
 
@@ -206,6 +209,31 @@ def test_problems_with_inputs_are_told_with_the_refusals() -> None:
     )
     assert any("sets retries" in text for text in told)
     assert any("input 'n' has no value" in text for text in told)
+
+
+def test_a_timetable_is_refused_with_a_line_for_crontab(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    command = ["python", "-X", "dev", "main.py", "a=50% off", "execution_environment.schedule=x"]
+    monkeypatch.setattr(sys, "orig_argv", command)
+    (tmp_path / "a dir").mkdir()
+    monkeypatch.chdir(tmp_path / "a dir")
+    (told,) = problems(lambda: add(1), where=environment(schedule="0 1 * * *"))
+    assert told == (
+        "execution_environment.schedule is set, which 'here' cannot honour: nothing here starts by "
+        "a timetable; a crontab line can:\n"
+        f"0 1 * * * cd '{tmp_path}/a dir' && {sys.executable} -X dev main.py 'a=50\\% off'"
+    )
+    can = Limited({"schedule": NATIVE})
+    assert plan(lambda: add(1), where=environment(can, schedule="@daily"))
+
+
+def test_the_crontab_line_begins_where_the_script_was_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", f"{tmp_path}/flows/main.py")
+    line = crontab_line("@daily", ["python", "flows/main.py", "hydra.job.chdir=true"])
+    assert line.startswith(f"@daily cd {tmp_path} && ")
 
 
 def test_what_only_says_where_and_how_big_is_advice_unless_strict() -> None:

@@ -282,7 +282,7 @@ def test_missing_values_and_broken_interpolations_name_the_key_and_the_way_out()
             ConfigError, match=r"^parameter 'm' .*'model\.C' has no value \(\?\?\?\)"
         ):
             convert(value, annotation, HERE)
-    with pytest.raises(ConfigError, match=r"'model\.grid\[0\]' has no value.*model\.grid\[0\]="):
+    with pytest.raises(ConfigError, match=r"'model\.grid\[0\]' has no value.*model\.grid\.0="):
         convert(cfg.model.grid, list[float], HERE)
     with pytest.raises(ConfigError, match="Interpolation key 'nowhere' not found"):
         convert(OmegaConf.create({"a": "${nowhere}"}), dict, HERE)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from turnout.api.execute import Execution
 from turnout.api.prepare import plan_for
+from turnout.api.recorded import holds_credentials, recorded
 from turnout.api.run import Run, reopened
 from turnout.backend.base import ExecutorBackend, silent
 from turnout.backend.registry import registry
@@ -19,11 +19,9 @@ from turnout.dsl import Workflow
 from turnout.errors import ConfigError, PlanError
 
 if TYPE_CHECKING:
-    from turnout.backend.base import EnvironmentConfig, Project
+    from turnout.backend.base import Project
     from turnout.config.composed import Composed
     from turnout.storage.records import Records
-
-_CREDENTIAL: Final = re.compile(r"(?i)(^|[&_-])(key|secret|token|sig|signature|password|pwd)=")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -128,7 +126,7 @@ def prepare(
         observers=observers,
         name=name,
         tags=tags,
-        config=functools.partial(_recorded, composed),
+        config=functools.partial(recorded, composed),
         log=log,
         run_id=run_id,
     )
@@ -161,7 +159,7 @@ def _errand(
             "execution_environment.store to a place that both sides reach"
         )
         raise PlanError([problem])
-    if _holds_credentials(composed.settings.store):
+    if holds_credentials(composed.settings.store):
         problem = (
             "execution_environment.store has credentials in its URL, and the process that is to "
             "drive the run is given it on its command line, for all to see; give them to both "
@@ -173,18 +171,6 @@ def _errand(
     return pack(workflow, dataclasses.replace(composed, settings=there), project, arguments)
 
 
-def _holds_credentials(url: str) -> bool:
-    """Whether a URL names a password, or a key among its parameters.
-
-    >>> [_holds_credentials(url) for url in ("s3://key:pw@bucket", "abfs://a?sig=x", "s3://bucket")]
-    [True, True, False]
-    """
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    return parts.password is not None or bool(_CREDENTIAL.search(parts.query))
-
-
 def project_of(workflow: Workflow[..., Any]) -> Project:
     """The project a workflow's file belongs to; the current directory's in a notebook."""
     from turnout.config.project import find
@@ -192,29 +178,6 @@ def project_of(workflow: Workflow[..., Any]) -> Project:
     code = getattr(workflow.fn, "__code__", None)
     file = "" if code is None else code.co_filename
     return find(file if os.path.isfile(file) else None)
-
-
-def _recorded(composed: Composed) -> dict[str, Any]:
-    """The resolved config as JSON values."""
-    inputs = composed.cfg
-    if type(inputs) is not dict:
-        from turnout.types.configs import plain_container
-
-        inputs = plain_container(inputs)
-    return {
-        "inputs": inputs,
-        "execution_environment": _settings(composed.settings),
-        "overrides": list(composed.overrides),
-    }
-
-
-def _settings(settings: EnvironmentConfig) -> dict[str, Any]:
-    """The fields of an environment's settings; `dataclasses.asdict` would copy every value."""
-    found = dict(vars(settings))
-    for name, value in found.items():
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            found[name] = dataclasses.asdict(value)
-    return found
 
 
 def get_run(run: str = "latest") -> Run[Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from turnout.backend.base import ExecutorBackend
 from turnout.backend.registry import registry
 from turnout.config import environments
-from turnout.dsl import Workflow
+from turnout.dsl import Traced, Workflow
 from turnout.dsl.known import OPEN
-from turnout.errors import ConfigError, TypeMismatch
+from turnout.dsl.trace import OpenInput
+from turnout.errors import ConfigError, TypeMismatch, cause
 from turnout.plan import Environment, Note, Plan, make_plan
+from turnout.plan.missing import NoValue, steered_by, told_at_once
 
 if TYPE_CHECKING:
     from turnout.config.composed import Composed
@@ -30,25 +33,44 @@ def plan_for(workflow: Workflow[..., Any], composed: Composed, *, until: str = "
         config=composed.settings,
     )
     values = input_values(workflow, composed.inputs)
-    traced = workflow.trace(values)
-    plan = make_plan(
-        traced,
-        values,
-        environment,
-        resolve=environment_named,
-        overrides=composed.turnout.tasks,
-        on_error=composed.turnout.on_error,
-        until=until,
-        notes=[
-            Note("config", path, f"{path!r} is interpolated from a reserved node, and counts")
-            for path in composed.borrowed
-        ],
-    )
+    try:
+        plan = make_plan(
+            _traced(workflow, values, environment),
+            values,
+            environment,
+            resolve=environment_named,
+            overrides=composed.turnout.tasks,
+            on_error=composed.turnout.on_error,
+            until=until,
+            notes=[
+                Note("config", path, f"{path!r} is interpolated from a reserved node, and counts")
+                for path in composed.borrowed
+            ],
+        )
+    except NoValue as error:
+        if composed.advice:
+            error.args = (f"{error}\n{composed.advice}",)
+        raise
     if composed.turnout.objective:
         from turnout.api.objective import check_objective
 
         check_objective(composed.turnout.objective, workflow, plan)
     return plan
+
+
+def _traced(
+    workflow: Workflow[..., Any], values: Mapping[str, Any], environment: Environment
+) -> Traced:
+    """The graph; where our engine is to drive it, steering by what has no value is a missing input.
+
+    A compiler's graph may have open inputs, so there it is the body that is wrong.
+    """
+    try:
+        return workflow.trace(values)
+    except OpenInput as error:
+        if not error.path or not isinstance(environment.backend, ExecutorBackend):
+            raise
+        raise told_at_once(steered_by(error, workflow, values)) from cause(error)
 
 
 def environment_named(name: str) -> Environment:

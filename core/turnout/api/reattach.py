@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from turnout.api.errand import End, forget, read_end
+from turnout.api.recorded import settings_of
 from turnout.backend.base import Detached, ExecutorBackend
 from turnout.backend.registry import registry
 from turnout.errors import PluginError, TurnoutError
@@ -23,7 +23,7 @@ def catch_up(records: Records, record: RunRecord, *, ask: bool) -> None:
         record: the run.
         ask: whether to ask the backend, where the run has left no word, if it still goes on.
     """
-    place = _settings(record).get("store")
+    place = settings_of(record).get("store")
     if not place:
         return
     store = Store(place)
@@ -56,13 +56,9 @@ def cancel(record: RunRecord) -> None:
     there.cancel()
 
 
-def _settings(record: RunRecord) -> Mapping[str, Any]:
-    return (record.config or {}).get("execution_environment") or {}
-
-
 def _found(record: RunRecord) -> Detached | None:
     """The process, or ``None`` where it cannot be asked."""
-    said = _settings(record)
+    said = settings_of(record)
     try:
         backend = registry().backend(str(said.get("backend", "")))
         if not isinstance(backend, ExecutorBackend):

@@ -218,8 +218,9 @@ class Run(Generic[R]):
         """Where the run kept large and cached results."""
         if self._execution is not None:
             return self._execution.store
-        config = records.find(self.id).config or {}
-        named = config.get("execution_environment", {}).get("store")
+        from turnout.api.recorded import settings_of
+
+        named = settings_of(records.find(self.id)).get("store")
         return str(named or os.path.dirname(records.path))
 
     def _wait_for_record(self, timeout: float | None) -> None:

@@ -34,6 +34,7 @@ class EnvironmentConfig:
         env_vars: environment variables set while tasks run.
         on_interrupt: what Ctrl-C does where a run outlives the process that started it:
             ``cancel`` it, ``detach`` and let it go on, or ``ask`` (without a terminal: cancel).
+        schedule: a timetable that starts the workflow, as a cron expression.
     """
 
     backend: str = ""
@@ -44,6 +45,7 @@ class EnvironmentConfig:
     allow_pickle: bool = True
     env_vars: dict[str, str] = field(default_factory=dict)
     on_interrupt: str = "ask"
+    schedule: str | None = None
 
     def __post_init__(self) -> None:
         # YAML reads a bare `off` as false, and the text field turns that into "False".
@@ -58,6 +60,16 @@ class EnvironmentConfig:
                     f"execution_environment.{name} is one of {', '.join(modes)}, "
                     f"not {getattr(self, name)!r}"
                 )
+        if self.schedule is not None and not _is_cron(self.schedule):
+            raise ValueError(
+                "execution_environment.schedule is a cron expression such as '0 1 * * *' or "
+                f"'@daily', not {self.schedule!r}"
+            )
+
+
+def _is_cron(text: str) -> bool:
+    words = text.split()
+    return len(words) == 5 or (len(words) == 1 and text.startswith("@"))
 
 
 def silent(line: str) -> None:

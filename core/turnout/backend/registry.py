@@ -155,10 +155,13 @@ def choices(name: str, known: Iterable[str] | Mapping[str, Any]) -> str:
 
     >>> choices("lokal", ["local", "ray", "local"])
     "did you mean 'local'? There are: local, ray"
+    >>> choices("c", ["C", "kernel"])
+    "did you mean 'C'? There are: C, kernel"
     """
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    folded = {each.casefold(): each for each in names}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    hint = f"did you mean {folded[close[0]]!r}? " if close else ""
     listed = ", ".join(names) if names else "none"
     return f"{hint}{'There are' if hint else 'there are'}: {listed}"
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.config import environments, inputs, reserved
 from turnout.config.composed import Composed, Workflow
 from turnout.config.explain import explain
+from turnout.config.masked import masked, masked_settings
+from turnout.errors import cause
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -80,6 +82,10 @@ def take_apart(
         name, settings = environment_of(full, job.choices)
     else:
         name, settings = environments.resolve(environment)
+    secret = masked(full)
+    if environment is not None:
+        secret = {key: text for key, text in secret.items() if not _of_group(key)}
+        secret |= masked_settings(environments.GROUP, environment)
     try:
         said = None
         if full._get_node(reserved.NODE, validate_access=False) is not None:
@@ -87,7 +93,7 @@ def take_apart(
         if OmegaConf.is_config(said):
             said = OmegaConf.to_container(said, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise explain(error, within=reserved.NODE) from error
+        raise explain(error, within=reserved.NODE) from cause(error)
     turnout = reserved.parse(said)
     cfg = copy.deepcopy(full)
     borrowed: list[str] = []
@@ -105,11 +111,16 @@ def take_apart(
         settings=settings,
         turnout=turnout,
         borrowed=tuple(borrowed),
+        masked=secret,
         overrides=job.overrides,
         choices=job.choices,
         output_dir=job.output_dir,
         job_number=job.number,
     )
+
+
+def _of_group(key: str) -> bool:
+    return key.partition(".")[0] == environments.GROUP
 
 
 def environment_of(full: DictConfig, chosen: Mapping[str, Any]) -> tuple[str, EnvironmentConfig]:

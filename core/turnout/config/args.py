@@ -28,7 +28,7 @@ def compose_args(workflow: Workflow, overrides: Sequence[str] = ()) -> Composed:
     from turnout.config.explain import explain
     from turnout.config.inputs import described
     from turnout.config.loader import Loader
-    from turnout.errors import TurnoutError
+    from turnout.errors import TurnoutError, cause
 
     version.setbase(workflow.version_base)
     setup_globals()
@@ -49,7 +49,7 @@ def compose_args(workflow: Workflow, overrides: Sequence[str] = ()) -> Composed:
     except TurnoutError:
         raise
     except Exception as error:
-        raise explain(error) from error
+        raise explain(error) from cause(error)
     finally:
         running.cfg = before
         JobRuntime.instance().set("name", name_before)

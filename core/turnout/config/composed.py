@@ -64,6 +64,8 @@ class Composed:
         settings: the environment's settings, an instance of its backend's schema.
         turnout: the settings of the ``turnout`` node.
         borrowed: paths of ``cfg`` whose values were interpolated from a reserved node.
+        masked: the interpolations that lead to ``oc.env``, by the full key of their value.
+        advice: what to say where inputs turn out to have no value.
         overrides: the job's overrides, as typed.
         choices: the option chosen for each config group.
         output_dir: Hydra's directory of the job; ``None`` outside a Hydra application.
@@ -76,6 +78,8 @@ class Composed:
     settings: EnvironmentConfig
     turnout: Settings = field(default_factory=Settings)
     borrowed: tuple[str, ...] = ()
+    masked: Mapping[str, str] = field(default_factory=dict)
+    advice: str = ""
     overrides: tuple[str, ...] = ()
     choices: Mapping[str, Any] = field(default_factory=dict)
     output_dir: Path | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.backend.base import Backend, EnvironmentConfig
 from turnout.backend.registry import choices, registry
 from turnout.config.explain import explain
-from turnout.errors import ConfigError, PluginError
+from turnout.errors import ConfigError, PluginError, cause
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -131,7 +131,7 @@ def _plain_settings(backend: Backend, node: dict[Any, Any]) -> EnvironmentConfig
     try:
         return schema(**{**node, "backend": backend.name})
     except ValueError as error:  # from the schema's own checks
-        raise ConfigError(str(error)) from error
+        raise ConfigError(str(error)) from cause(error)
 
 
 def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
@@ -149,17 +149,34 @@ def _settings(backend: Backend, node: Any) -> EnvironmentConfig:
             merged._metadata.key = GROUP
             merged.merge_with(node)
             node = merged
+        _refuse_unknown(node, GROUP)
         missing = sorted(OmegaConf.missing_keys(node))
         if missing:
             raise ConfigError(f"{GROUP}.{missing[0]} has no value")
         settings = OmegaConf.to_object(node)
     except OmegaConfBaseException as error:
-        raise explain(error, within=GROUP) from error
+        raise explain(error, within=GROUP) from cause(error)
     except ValueError as error:  # from the schema's own checks
-        raise ConfigError(str(error)) from error
+        raise ConfigError(str(error)) from cause(error)
     if not isinstance(settings, EnvironmentConfig):
         raise PluginError(
             f"the schema of backend {backend.name!r} is not derived from EnvironmentConfig"
         )
     settings.backend = backend.name
     return settings
+
+
+def _refuse_unknown(node: DictConfig, where: str) -> None:
+    """Refuse keys that a structured config was given by a ``+`` override, which overrules it."""
+    from omegaconf import DictConfig, OmegaConf
+
+    schema = OmegaConf.get_type(node)
+    if not dataclasses.is_dataclass(schema) or node._is_none() or node._is_missing():
+        return
+    known = {field.name for field in dataclasses.fields(schema)}
+    for name, child in node.items_ex(resolve=False):
+        key = str(name)
+        if key not in known:
+            raise ConfigError(f"unknown key '{where}.{key}'; {choices(key, known)}")
+        if isinstance(child, DictConfig) and not child._is_interpolation():
+            _refuse_unknown(child, f"{where}.{key}")

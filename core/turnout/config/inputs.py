@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.backend.registry import choices
+from turnout.config import environments, reserved
 from turnout.config.composed import Workflow
-from turnout.errors import ConfigError
+from turnout.errors import ConfigError, cause
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 EMPTY: Final = inspect.Parameter.empty
+_TAKEN: Final = {environments.GROUP: "turnout", reserved.NODE: "turnout", "hydra": "Hydra"}
 
 
 def described(workflow: Workflow) -> DictConfig:
@@ -22,9 +24,13 @@ def described(workflow: Workflow) -> DictConfig:
 
     The fields of a dataclass that receives the whole config stand at the top. What has no
     default is ``???``. Keys are typed as far as OmegaConf knows the annotation.
+
+    Raises:
+        ConfigError: a parameter or a field has a reserved name.
     """
     from omegaconf import OmegaConf
 
+    check_names(workflow)
     base: DictConfig = OmegaConf.create()
     for name, parameter in workflow.signature.parameters.items():
         annotation = workflow.hints.get(name, Any)
@@ -34,6 +40,25 @@ def described(workflow: Workflow) -> DictConfig:
             given = parameter.default
             _place(base, OmegaConf.structured(annotation if _is_type(given) else given))
     return base
+
+
+def check_names(workflow: Workflow) -> None:
+    """Refuse parameters of a name that no input can have, and such fields of a whole config.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for name in workflow.signature.parameters:
+        annotation = workflow.hints.get(name, Any)
+        fields: Iterable[Any] = ()
+        if workflow.takes_whole(name) and dataclasses.is_dataclass(annotation):
+            fields = dataclasses.fields(annotation)
+        for what, key in (("parameter", name), *(("config field", f.name) for f in fields)):
+            if key in _TAKEN:
+                raise ConfigError(
+                    f"workflow {workflow.name!r} has a {what} {key!r}, and that name is reserved: "
+                    f"that key of a config is {_TAKEN[key]}'s own; rename the {what}"
+                )
 
 
 def bind(workflow: Workflow, cfg: DictConfig) -> dict[str, Any]:
@@ -58,7 +83,7 @@ def bind(workflow: Workflow, cfg: DictConfig) -> dict[str, Any]:
         except InterpolationToMissingValueError:
             continue
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from cause(error)
     return values
 
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from turnout.backend.registry import choices
+from turnout.backend.registry import choices, registry
 from turnout.config import environments, inputs
 from turnout.config.apart import Job, take_apart
 from turnout.config.composed import Composed, Workflow
 from turnout.config.explain import explain
-from turnout.errors import ConfigError
+from turnout.config.masked import masked_settings
+from turnout.errors import ConfigError, cause
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -45,6 +46,9 @@ def compose_plain(
         ConfigError: a key or input is unknown, or a value cannot be used.
         PluginError: the plugin that brings the environment is broken.
     """
+    inputs.check_names(workflow)
+    if isinstance(environment, str):
+        _check_environment(environment)
     values = dict(given or {})
     parameters = workflow.signature.parameters
     for name in values:
@@ -65,6 +69,8 @@ def compose_plain(
             inputs=values,
             environment=name,
             settings=settings,
+            masked=_masked(environment),
+            advice=_advice(workflow),
             overrides=job.overrides,
             choices=job.choices,
             output_dir=job.output_dir,
@@ -83,6 +89,35 @@ def running_job() -> Job:
     if module is None or not module.HydraConfig.initialized():
         return Job()
     return Job.of(module.HydraConfig.get())
+
+
+def _check_environment(name: str) -> None:
+    """Refuse a name that is no backend's; it may be that of a preset, which a call cannot find."""
+    try:
+        registry().backend(name)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}. A preset is a file of a Hydra config, and known where that is composed; "
+            f"give turnout.run what compose(..., overrides=['+execution_environment={name}']) gives"
+        ) from None
+
+
+def _advice(workflow: Workflow) -> str:
+    """How a workflow that was given no config is given the one of its files."""
+    if workflow.config_name is None:
+        return ""
+    return (
+        f"From Python nobody reads the config files of workflow {workflow.name!r}: compose "
+        f"{workflow.config_name!r} with Hydra (initialize and compose), and call "
+        f"turnout.run({workflow.name}, cfg)"
+    )
+
+
+def _masked(environment: Any) -> dict[str, str]:
+    """What of settings comes from ``oc.env``; OmegaConf is asked only if they name it."""
+    if isinstance(environment, (str, type(None))) or "${" not in str(environment):
+        return {}
+    return masked_settings(environments.GROUP, environment)
 
 
 def _describes_itself(workflow: Workflow, whole: str) -> bool:
@@ -127,7 +162,7 @@ def _as_config(
             base.merge_with(full)
             full = base
     except OmegaConfBaseException as error:
-        raise explain(error) from error
+        raise explain(error) from cause(error)
     return full, objects
 
 

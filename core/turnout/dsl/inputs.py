@@ -94,9 +94,12 @@ class Input(Promise):
             _fix(self, "keys")
             return value[key]  # raises what a missing key raises
         if kind == "sequence" and type(key) is int:
-            if key < 0:
+            length = len(value)
+            if not 0 <= key < length:
                 _fix(self, "keys")
-                key += len(value)
+                if not -length <= key < 0:
+                    raise _no_item(self, key)
+                key += length
             return child(self, key)
         if kind == "sequence" and isinstance(key, slice):
             return _children(self)[key]
@@ -284,6 +287,16 @@ def _children(parent: Input) -> list[Any]:
 
 class MissingKey(ConfigError, AttributeError):
     """A config has no such key; an ``AttributeError`` too, so that ``hasattr`` works."""
+
+
+class MissingItem(ConfigError, IndexError):
+    """A list has no such item; an ``IndexError`` too, for those who expect one."""
+
+
+def _no_item(items: Input, index: int) -> MissingItem:
+    where, length = path_text(items._turnout_path), len(items._turnout_value)
+    holds = f"has {length} item{'s' * (length != 1)}" if length else "is empty"
+    return MissingItem(f"{location()}: input {where!r} {holds}, so there is no item {index}")
 
 
 def _no_key(config: Input, name: str) -> MissingKey:

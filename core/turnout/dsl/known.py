@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, TypeAlias
 
 from turnout.dsl.frames import location
-from turnout.errors import ConfigError
+from turnout.errors import ConfigError, cause
 from turnout.graph import Path
 from turnout.graph.binding import path_text
 from turnout.types.config_values import explain
@@ -119,7 +119,7 @@ def told_with(path: Path) -> Iterator[None]:
         told = explain(error)
         if told is None or isinstance(error, (LookupError, AttributeError)):
             raise
-        raise ConfigError(f"{location()}: {path_text(path)}: {told}") from error
+        raise ConfigError(f"{location()}: {path_text(path)}: {told}") from cause(error)
 
 
 def holds_open(value: Any) -> bool:

@@ -11,7 +11,7 @@ from turnout.dsl.inputs import Input
 from turnout.dsl.known import OPEN, holds_open, kind_of
 from turnout.dsl.promise import Output, name_of
 from turnout.dsl.task import Task
-from turnout.dsl.trace import Trace, bound_text
+from turnout.dsl.trace import OpenInput, Trace, bound_text
 from turnout.errors import ConfigError, GraphError
 from turnout.graph import NodeId, Path, TaskNode, WorkflowNode
 from turnout.types import Relation, convert, relate, show
@@ -41,7 +41,12 @@ def place(
             f"workflow {workflow.name!r} is called inside itself without end", location=location()
         )
     inner = Trace(workflow.name, parent=trace)
-    graph = workflow.graph_of(inner, _values(workflow, given, inner))
+    try:
+        graph = workflow.graph_of(inner, _values(workflow, given, inner))
+    except OpenInput as error:
+        outer = given.get(str(error.path[0]))
+        error.path = (*outer._turnout_path, *error.path[1:]) if type(outer) is Input else ()
+        raise
     for (path, what), fixed in inner.fixed.items():
         _fix_outer(trace, given.get(str(path[0])), path[1:], what, fixed.line)
     returns = inner.returned if workflow.returns is Any else workflow.returns

@@ -37,6 +37,16 @@ _current: ContextVar[Trace | None] = ContextVar("turnout_trace", default=None)
 current = _current.get
 
 
+class OpenInput(GraphError):
+    """A body steers by an input that has no value.
+
+    Attributes:
+        path: the input, as the outermost workflow knows it.
+    """
+
+    path: Path = ()
+
+
 class Traced(NamedTuple):
     """A graph with the task objects it was made from.
 
@@ -310,7 +320,7 @@ class Trace:
             return
         where = location() if where is None else where
         if value is OPEN:
-            raise GraphError(self._open_text(path), location=where)
+            raise self._open(path, where)
         if self.allowed is not None and not self._allows(path):
             raise GraphError(
                 f"input {path_text(path)!r} is fixed here, and workflow {self.name!r} allows only: "
@@ -323,14 +333,18 @@ class Trace:
             seen = known.plain(value) if kind == "value" else known.keys_of(value)
         self.fixed_values[key] = seen
 
-    def _open_text(self, path: Path) -> str:
+    def _open(self, path: Path, where: str) -> GraphError:
         source = self.bound.get(str(path[0]))
         if source is not None:
-            return f"{path_text(path)!r} of workflow {self.name!r}, bound to {source}"
-        return (
+            text = f"{path_text(path)!r} of workflow {self.name!r}, bound to {source}"
+            return GraphError(text, location=where)
+        text = (
             f"input {path_text(path)!r} has no value yet and steers the workflow; give it a "
             "value, or pass it to a task"
         )
+        error = OpenInput(text, location=where)
+        error.path = path
+        return error
 
     def _allows(self, path: Path) -> bool:
         """Whether the path or what it lies in is allowed, with or without its parameter."""

@@ -131,9 +131,9 @@ class Workflow(Placeable, Generic[P, R]):
         if name not in WHOLE_CONFIG_NAMES:
             return False
         said = self.hints.get(name, Any)
-        if not isinstance(said, type):
-            return said is Any  # unannotated
-        return is_dict_config(said) or dataclasses.is_dataclass(said)
+        if said is Any:  # unannotated
+            return True
+        return isinstance(said, type) and (is_dict_config(said) or dataclasses.is_dataclass(said))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102  (the function's)
         trace = tracing.current()
@@ -177,6 +177,10 @@ class Workflow(Placeable, Generic[P, R]):
             for name, parameter in self.signature.parameters.items()
         }
         where = line_of(self.fn)
+        if self.fixed:
+            from turnout.dsl.allowed import check_allowed
+
+            check_allowed(self.fixed, trace.values_given, self.name, where)
         promises = {
             name: inputs.known(trace, (name,), value, where)
             for name, value in trace.values_given.items()

@@ -11,6 +11,7 @@ from turnout.dsl.known import OPEN, at_path, child_value, kind_of, plain, record
 from turnout.errors import ConfigError, TypeMismatch
 from turnout.graph import Binding, Graph, Path
 from turnout.graph.binding import path_text, select
+from turnout.plan.missing import Missing, first_open, joined, missing_keys
 from turnout.plan.steps import Tree
 from turnout.types import convert
 from turnout.types.config_values import explain
@@ -27,12 +28,12 @@ class Findings:
 
     Attributes:
         problems: values that do not fit, one message each.
-        missing: names of inputs without a value, and who reads them.
+        missing: the inputs without a value.
         whole: nodes and parameters that take a whole config.
     """
 
     problems: list[str] = field(default_factory=list)
-    missing: dict[str, list[str]] = field(default_factory=dict)
+    missing: Missing = field(default_factory=Missing)
     whole: list[tuple[str, str]] = field(default_factory=list)
 
     def part(self, tree: Tree, path: Path, name: str) -> Tree:
@@ -80,7 +81,9 @@ class Inputs:
         if len(path) == 1 and node and not self._names.get(str(path[0]), "given"):
             self._findings.whole.append((node, parameter))
         if value is OPEN:
-            self._missing(self.name(path), node, parameter)
+            absent = first_open(tree[1], path)
+            part = len(absent) < len(path)
+            self._findings.missing.add(self.name(absent), _reader(node, parameter), part=part)
             return ("const", None), True
         if annotation is None or (type(value) is annotation and found[0] == "const"):
             return found, True
@@ -110,10 +113,9 @@ class Inputs:
         try:
             return owned(convert(value, annotation, where))
         except (TypeMismatch, ConfigError) as error:
-            absent = _missing_keys(value)
+            absent = missing_keys(value)
             for key in absent:
-                dot = "" if key.startswith("[") or not self.name(path) else "."
-                self._missing(f"{self.name(path)}{dot}{key}", node, parameter)
+                self._findings.missing.add(joined(self.name(path), key), _reader(node, parameter))
             if not absent:
                 self._findings.problems.append(str(error))
             return ("const", value)
@@ -143,11 +145,6 @@ class Inputs:
             self._findings.problems.append(f"input {self.name(path)!r}: {told}")
             return ("const", None)
 
-    def _missing(self, name: str, node: str, parameter: str) -> None:
-        readers = self._findings.missing.setdefault(name, [])
-        if node:
-            readers.append(_reader(node, parameter))
-
 
 def _own_names(graph: Graph) -> dict[str, str]:
     return {param.name: "" if param.whole else param.name for param in graph.params}
@@ -155,16 +152,6 @@ def _own_names(graph: Graph) -> dict[str, str]:
 
 def _reader(node: str, parameter: str) -> str:
     return f"node {node!r}, parameter {parameter!r}" if node else ""
-
-
-def _missing_keys(value: Any) -> list[str]:
-    if not is_config(type(value)):
-        return []
-    from turnout.types.configs import missing_keys
-
-    # A part keeps the name it had in its config.
-    own = value._get_full_key(None)
-    return [name.removeprefix(own).lstrip(".") for name in missing_keys(value)]
 
 
 def owned(value: Any) -> Tree:

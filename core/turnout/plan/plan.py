@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from turnout.backend.base import ExecutorBackend
 from turnout.backend.registry import choices
-from turnout.dsl.known import OPEN
 from turnout.errors import ConfigError, PlanError
 from turnout.graph import Graph, TaskOptions
 from turnout.plan.environment import Environment
 from turnout.plan.inputs import Findings
 from turnout.plan.layout import Layout, sources
+from turnout.plan.missing import told_at_once
 from turnout.plan.note import Note
 from turnout.plan.rules import Rules
+from turnout.plan.schedule import refuse_schedule
 from turnout.plan.settings import for_unknown_tasks
 from turnout.plan.steps import Program, Tree
 
@@ -97,10 +98,13 @@ def make_plan(
     usage, settings = for_unknown_tasks(rules.overrides, rules.tasks.values())
     refused = rules.check(graph)
     refused += environment.backend.check(environment.config)
+    refused += refuse_schedule(environment)
     layout = Layout(rules.annotations, rules.version, rules.options, workflows=traced.annotations)
     result = layout.add(graph, {name: ("const", value) for name, value in inputs.items()})
     if executes:
-        usage += _missing(layout.findings, inputs)
+        missing = layout.findings.missing
+        missing.add_required(graph.params, inputs)
+        usage += missing.told(graph.params, graph.name)
     usage += layout.problems
     wanted: frozenset[int] | None = None
     if until and not executes:
@@ -112,11 +116,8 @@ def make_plan(
         result, wanted = _cut(layout.program, until)
     if refused:
         raise PlanError([*refused, *usage])
-    if len(usage) == 1:
-        raise ConfigError(usage[0])
     if usage:
-        lines = "\n".join(f"  - {problem}" for problem in usage)
-        raise ConfigError(f"the inputs have {len(usage)} problems:\n{lines}")
+        raise told_at_once(usage, missing=bool(layout.findings.missing.readers))
     return Plan(
         traced=traced,
         inputs=inputs,
@@ -130,19 +131,6 @@ def make_plan(
         until=until,
         wanted=wanted,
     )
-
-
-def _missing(findings: Findings, inputs: Mapping[str, Any]) -> list[str]:
-    """One message for each input without a value: those that are read, and parameters."""
-    missing: dict[str, list[str]] = dict(findings.missing)
-    for name, value in inputs.items():
-        if value is OPEN:
-            missing.setdefault(name, [])
-    return [
-        f"input {name!r} has no value{f', and {readers[0]} reads it' if readers else ''}; "
-        f"give it one: {name}=..."
-        for name, readers in missing.items()
-    ]
 
 
 def _whole_config(findings: Findings) -> list[Note]:

@@ -68,6 +68,15 @@ def make(value: Any) -> Any:
     return OmegaConf.create(value, flags={"allow_objects": True})
 
 
+def override_key(name: str) -> str:
+    """The key of an override for what OmegaConf names: Hydra spells an item of a list otherwise.
+
+    >>> override_key("model.layers[0].size")
+    'model.layers.0.size'
+    """
+    return name.replace("[", ".").replace("]", "")
+
+
 def explain(problem: Exception) -> str | None:
     """What OmegaConf complains about, and the way out; ``None`` for other exceptions."""
     errors = getattr(sys.modules.get("omegaconf"), "errors", None)
@@ -77,7 +86,7 @@ def explain(problem: Exception) -> str | None:
     if isinstance(problem, errors.MissingMandatoryValue):
         return (
             f"'{key}' has no value (???); give it one in the config "
-            f"or on the command line: {key}=..."
+            f"or on the command line: {override_key(str(key))}=..."
         )
     lines = str(getattr(problem, "msg", None) or problem).strip().splitlines()
     text = lines[0] if lines else type(problem).__name__

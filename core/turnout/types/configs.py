@@ -6,11 +6,17 @@ Only imported where a value is an OmegaConf container already.
 from __future__ import annotations
 
 import copy
+import enum
+from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
-from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError
+from omegaconf.errors import (
+    InterpolationResolutionError,
+    InterpolationToMissingValueError,
+    OmegaConfBaseException,
+)
 
 
 def is_config(value: Any) -> bool:
@@ -61,13 +67,52 @@ def missing_keys(value: Any) -> list[str]:
     return sorted(OmegaConf.missing_keys(value)) if isinstance(value, BaseContainer) else []
 
 
-def plain_container(value: Any) -> Any:
-    """A config as plain dicts and lists, resolved; what is no config is given back.
+def plain_container(value: Any, kept: Mapping[str, str]) -> Any:
+    """A config as plain dicts and lists, resolved as far as it can be.
+
+    Args:
+        value: the config.
+        kept: texts that stand in for values, by full key.
+
+    Returns:
+        Interpolations that lead nowhere, or back to where they stand, as their text.
 
     >>> from omegaconf import OmegaConf
-    >>> plain_container(OmegaConf.create({"a": 1, "b": "${a}"}))
-    {'a': 1, 'b': 1}
+    >>> cfg = OmegaConf.create({"a": 1, "b": "${a}", "c": "${nope}", "d": "secret"})
+    >>> plain_container(cfg, {"d": "${oc.env:D}"})
+    {'a': 1, 'b': 1, 'c': '${nope}', 'd': '${oc.env:D}'}
     """
-    if not isinstance(value, BaseContainer):
-        return value
-    return OmegaConf.to_container(value, resolve=True, enum_to_str=True)
+    return _contained(value, kept, ())
+
+
+def _contained(container: Any, kept: Mapping[str, str], around: tuple[int, ...]) -> Any:
+    if container._is_none():
+        return None
+    if container._is_missing():
+        return "???"
+    around = (*around, id(container))
+    if isinstance(container, ListConfig):
+        return [_part(container, index, kept, around) for index in range(len(container))]
+    return {
+        key.name if isinstance(key, enum.Enum) else key: _part(container, key, kept, around)
+        for key in container
+    }
+
+
+def _part(container: Any, key: Any, kept: Mapping[str, str], around: tuple[int, ...]) -> Any:
+    text = kept.get(container._get_full_key(key)) if kept else None
+    if text is not None:
+        return text
+    node = container._get_node(key)
+    if node._is_interpolation():
+        text = str(node._value())
+        try:
+            node = node._dereference_node()
+        except (OmegaConfBaseException, RecursionError):
+            return text
+        if id(node) in around:
+            return text
+    if isinstance(node, BaseContainer):
+        return _contained(node, kept, around)
+    found = node._value()
+    return found.name if isinstance(found, enum.Enum) else found
