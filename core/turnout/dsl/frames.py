@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from opcode import opmap
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Final
 
 from turnout.graph.refs import module_name, short_file
@@ -13,8 +12,6 @@ from turnout.graph.refs import module_name, short_file
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _PYTHON: Final = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-
-_IS_OP: Final = opmap["IS_OP"]
 
 # The file of a user's frame as it is told; "" for the frames that are passed over.
 _told: dict[str, str] = {}
@@ -48,15 +45,6 @@ def line_of(fn: object) -> str:
         return ""
     module = module_name(getattr(fn, "__module__", None) or "__main__")
     return f"{short_file(code.co_filename, module)}:{code.co_firstlineno}"
-
-
-def asks_for_identity(fn: object) -> bool:
-    """Whether a function, or one inside it, compares with ``is``."""
-    code = fn if isinstance(fn, CodeType) else getattr(fn, "__code__", None)
-    if code is None:
-        return False
-    inner = (const for const in code.co_consts if isinstance(const, CodeType))
-    return _IS_OP in code.co_code[::2] or any(map(asks_for_identity, inner))
 
 
 def is_ours(filename: str) -> bool:

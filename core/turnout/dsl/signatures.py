@@ -11,7 +11,15 @@ from turnout.types import hints, show
 
 
 class Placeable:
-    """What a workflow body can place as a node: a task or a workflow."""
+    """What a workflow body can place as a node: a task or a workflow.
+
+    Attributes:
+        fn: the function.
+        sound: whether its body is known to compare no promise by identity.
+    """
+
+    fn: Callable[..., Any]
+    sound = False
 
 
 def spelt(signature: inspect.Signature) -> str:

@@ -13,10 +13,11 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from turnout.dsl import arguments, inputs
 from turnout.dsl import trace as tracing
 from turnout.dsl.finish import finish
-from turnout.dsl.frames import asks_for_identity, line_of
+from turnout.dsl.frames import line_of
 from turnout.dsl.known import OPEN
 from turnout.dsl.nested import failure_node, place
 from turnout.dsl.promise import name_of
+from turnout.dsl.reach import check_identity
 from turnout.dsl.signatures import (
     Placeable,
     annotation,
@@ -164,10 +165,7 @@ class Workflow(Placeable, Generic[P, R]):
 
     def graph_of(self, trace: Trace, values: Mapping[str, Any]) -> Graph:
         """Run the body inside a new trace; gives its graph."""
-        if asks_for_identity(self.fn):
-            from turnout.dsl import identity
-
-            identity.check(self.fn)
+        check_identity(self, self.signature.parameters)
         trace.annotations[self.ref] = trace.hints = self.hints
         trace.allowed = self.fixed
         trace.values_given = {

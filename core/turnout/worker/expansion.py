@@ -11,6 +11,7 @@ from turnout.dsl import trace as tracing
 from turnout.dsl.arguments import holds_promise
 from turnout.dsl.finish import finish
 from turnout.dsl.promise import Output
+from turnout.dsl.reach import check_identity
 from turnout.dsl.trace import Trace, Traced
 from turnout.errors import TypeMismatch
 from turnout.graph import Binding
@@ -36,6 +37,7 @@ def expand(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Traced:
         GraphError: the body cannot be compiled.
         TypeMismatch: what it returns does not fit its annotation.
     """
+    check_identity(task)
     trace = Trace(task.name, within=call.id)
     own = _own(call)
     trace.handed = _Handed({k: v for k, v in kwargs.items() if k not in own and not _by_value(v)})
