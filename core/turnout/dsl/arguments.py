@@ -7,7 +7,7 @@ import math
 from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args, get_origin
 
-from turnout.dsl.fields import NoPart, items_of
+from turnout.dsl.fields import NoPart, items_of, output_fields
 from turnout.dsl.frames import location
 from turnout.dsl.inputs import Input, use
 from turnout.dsl.inputs import annotation_of as annotation_of_input
@@ -175,7 +175,7 @@ def holds_promise(value: Any, handed: Container[int] = ()) -> bool:
     if is_config(kind):
         return any(holds_promise(item, handed) for _, item in _config_items(value))
     if dataclasses.is_dataclass(kind) or is_named_tuple(kind):
-        return any(holds_promise(item, handed) for _, item in _fields(value))
+        return any(holds_promise(item, handed) for _, item in fields_of(value))
     return False
 
 
@@ -196,6 +196,10 @@ def parts(value: Any, wanted: Any) -> Iterator[tuple[Output, Any]]:
         hints = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         for item, hint in zip(value, hints, strict=False):
             yield from parts(item, hint)
+    elif kind is (origin or wanted):
+        fields = output_fields(wanted) or {}
+        for name, item in fields_of(value) if fields else ():
+            yield from parts(item, fields.get(name, Any))
 
 
 def annotation_of(result: Any) -> Any:
@@ -285,7 +289,7 @@ def _structure(trace: Trace, value: Any, kind: type) -> Binding:
         raise GraphError(
             "a set cannot hold task outputs or inputs; use a list", location=location()
         )
-    fields = tuple([(name, take_apart(trace, item)) for name, item in _fields(value)])
+    fields = tuple([(name, take_apart(trace, item)) for name, item in fields_of(value)])
     return ("object", _constant(trace, kind), fields)
 
 
@@ -301,8 +305,8 @@ def _key(key: Any) -> Any:
     )
 
 
-def _fields(value: Any) -> list[tuple[str, Any]]:
-    """The fields a dataclass or NamedTuple is made from."""
+def fields_of(value: Any) -> list[tuple[str, Any]]:
+    """The fields a dataclass or NamedTuple is made from, with their values."""
     if dataclasses.is_dataclass(value):
         return [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value) if f.init]
     return list(value._asdict().items())

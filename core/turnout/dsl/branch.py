@@ -10,7 +10,6 @@ from typing import Any, Generic, Never, TypeVar, cast
 
 from turnout.dsl import trace as tracing
 from turnout.dsl.arguments import annotation_of
-from turnout.dsl.fields import union_of
 from turnout.dsl.frames import location
 from turnout.dsl.inputs import use
 from turnout.dsl.predicate import Predicate
@@ -20,6 +19,7 @@ from turnout.dsl.trace import Trace
 from turnout.errors import GraphError
 from turnout.graph import BranchNode, Case, NodeId
 from turnout.graph.binding import leaves
+from turnout.types import each_of
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -77,7 +77,7 @@ class _State:
         self.trace.add(
             BranchNode(id=self.node, cases=tuple(self.cases), guard=self.outer, line=self._line)
         )
-        return Output(self.trace, self.node, (), union_of(self._annotations))
+        return Output(self.trace, self.node, (), each_of(self._annotations))
 
     def at(self, step: int) -> _State:
         """This state, if nothing has been said since a step.

@@ -7,13 +7,13 @@ import types
 from collections import abc
 from typing import Any, Final, Union, get_args, get_origin
 
-from turnout.types import hints
+from turnout.types import Mark, claimed, has_mark, hints
 from turnout.types.foreign import is_named_tuple
 from turnout.types.forms import strip
 
 _SCALARS: Final = (bool, int, float, complex, str, bytes)
 _NONE: Final = type(None)
-_ITEMS: Final = (list, tuple, set, frozenset, abc.Sequence, abc.Iterable, abc.Collection)
+_CONTAINERS: Final = (list, tuple, set, frozenset, abc.Sequence, abc.Iterable, abc.Collection)
 _MAPPINGS: Final = (dict, abc.Mapping, abc.MutableMapping)
 
 
@@ -45,8 +45,11 @@ def output_fields(annotation: Any) -> dict[str | int, Any] | None:
 
 def unpacked(annotation: Any) -> dict[str | int, Any] | None:
     """The fields of what Python can unpack: `output_fields`, but of no dataclass."""
-    cls = get_origin(annotation) or strip(annotation)
-    return None if dataclasses.is_dataclass(cls) else output_fields(annotation)
+    plain = strip(annotation)
+    if dataclasses.is_dataclass(get_origin(plain) or plain):
+        return None
+    fields = output_fields(plain)
+    return fields and {key: _like(annotation, part) for key, part in fields.items()}
 
 
 def attribute_of(annotation: Any, name: str) -> Any:
@@ -55,7 +58,10 @@ def attribute_of(annotation: Any, name: str) -> Any:
     Raises:
         NoPart: there can be no such attribute, or it is a method.
     """
-    annotation = strip(annotation)
+    return _like(annotation, _attribute(strip(annotation), name))
+
+
+def _attribute(annotation: Any, name: str) -> Any:
     if _is_union(annotation):
         return _union([attribute_of(member, name) for member in _members(annotation)])
     fields = output_fields(annotation)
@@ -80,7 +86,10 @@ def item_of(annotation: Any, key: str | int) -> Any:
     Raises:
         NoPart: there can be no such item.
     """
-    annotation = strip(annotation)
+    return _like(annotation, _item(strip(annotation), key))
+
+
+def _item(annotation: Any, key: str | int) -> Any:
     if _is_union(annotation):
         return _union([item_of(member, key) for member in _members(annotation)])
     fields = output_fields(annotation)
@@ -99,7 +108,7 @@ def item_of(annotation: Any, key: str | int) -> Any:
         raise NoPart("is None and has no items")
     if cls in _MAPPINGS and len(args) == 2:
         return args[1]
-    if cls in _ITEMS and args and isinstance(key, int):
+    if cls in _CONTAINERS and args and isinstance(key, int):
         return args[0]
     return Any
 
@@ -110,7 +119,10 @@ def items_of(annotation: Any) -> Any:
     Raises:
         NoPart: it can be no list.
     """
-    annotation = strip(annotation)
+    return _like(annotation, _items(strip(annotation)))
+
+
+def _items(annotation: Any) -> Any:
     if _is_union(annotation):
         found = []
         for member in _members(annotation):
@@ -124,7 +136,7 @@ def items_of(annotation: Any) -> Any:
     cls, args = get_origin(annotation) or annotation, get_args(annotation)
     if cls is tuple and args and Ellipsis not in args:
         return _union(list(args))
-    if cls in _ITEMS:
+    if cls in _CONTAINERS:
         return args[0] if args else Any
     if isinstance(cls, type):
         record = dataclasses.is_dataclass(cls) and not issubclass(cls, abc.Sequence)
@@ -136,6 +148,11 @@ def items_of(annotation: Any) -> Any:
 def union_of(annotations: list[Any]) -> Any:
     """The union of annotations; ``Any`` if one of them is, or there are none."""
     return _union(annotations) if annotations else Any
+
+
+def _like(whole: Any, part: Any) -> Any:
+    """A part's annotation: what is claimed of the whole is claimed of it."""
+    return claimed(part) if has_mark(whole, Mark.CLAIMED) else part
 
 
 def _listed(fields: dict[str | int, Any] | None) -> str:

@@ -14,7 +14,7 @@ from turnout.dsl.task import Task
 from turnout.dsl.trace import OpenInput, Trace, bound_text
 from turnout.errors import ConfigError, GraphError
 from turnout.graph import NodeId, Path, TaskNode, WorkflowNode
-from turnout.types import Relation, convert, relate, show
+from turnout.types import Relation, claimed, convert, relate, show
 
 if TYPE_CHECKING:
     from turnout.dsl.workflow import Workflow
@@ -50,6 +50,8 @@ def place(
     for (path, what), fixed in inner.fixed.items():
         _fix_outer(trace, given.get(str(path[0])), path[1:], what, fixed.line)
     returns = inner.returned if workflow.returns is Any else workflow.returns
+    if not inner.proven:
+        returns = claimed(returns)
     return trace.add_workflow(workflow.name, graph, list(given.items()), returns)
 
 

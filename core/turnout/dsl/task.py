@@ -24,7 +24,7 @@ from turnout.dsl.signatures import (
 from turnout.errors import GraphError
 from turnout.graph import Cache, Resources, Secret, TaskKey, TaskOptions, TaskSpec
 from turnout.graph.refs import ref_of, resolve
-from turnout.types import checker, hints, show
+from turnout.types import checker, claimed, hints, show
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -114,6 +114,11 @@ class Task(Placeable, Generic[P, R]):
     def returns(self) -> Any:
         """The return annotation, ``Any`` if there is none."""
         return annotation(hints(self.fn).get("return", Any))
+
+    @functools.cached_property
+    def gives(self) -> Any:
+        """What is known of a result: of a dynamic task, what its graph is said to return."""
+        return claimed(self.returns) if self.dynamic else self.returns
 
     @functools.cached_property
     def result_check(self) -> Callable[[Any], str | None] | None:

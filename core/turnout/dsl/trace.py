@@ -55,12 +55,15 @@ class Traced(NamedTuple):
         tasks: the tasks by their key in the graph, of inner workflows too.
         annotations: parameter annotations of the workflows, by their ``module:qualname``.
         fixed_values: what Python saw of the fixed inputs, by path and kind.
+        returns: what the result is to be checked against once it is there; ``Any`` where the
+            annotations prove that it fits.
     """
 
     graph: Graph
     tasks: Mapping[TaskKey, Task[..., Any]]
     annotations: Mapping[str, Mapping[str, Any]] = {}
     fixed_values: Mapping[tuple[Path, str], Any] = {}
+    returns: Any = Any
 
 
 class Trace:
@@ -83,6 +86,7 @@ class Trace:
         open_branches: what to say of conditionals that have not been ended, and their line.
         after: the nodes each node waits for though no data flows.
         returned: the annotation of the body's result, as far as its promises tell.
+        proven: whether the annotations prove that the result is what was promised.
         unordered: whether nodes may stand before some they need.
     """
 
@@ -111,6 +115,7 @@ class Trace:
         self.open_branches: dict[NodeId, tuple[str, str]] = {}
         self.unordered = False
         self.returned: Any = Any
+        self.proven = True
         self.handed: dict[int, Binding] = {}
         self._ids: dict[str, int] = {}
         self._keys: dict[Task[..., Any], TaskKey] = {}
@@ -142,7 +147,7 @@ class Trace:
         args, unproven = arguments.bind(self, task, given)
         key = self._keys.get(task) or self.use_task(task)
         self.add(TaskNode(node_id, key, args, unproven, task.node_options, self.guard, location()))
-        return Output(self, node_id, (), task.returns)
+        return Output(self, node_id, (), task.gives)
 
     def add_map(
         self,
@@ -175,7 +180,7 @@ class Trace:
                 min_success_ratio=ratio,
             )
         )
-        item: Any = task.returns if ratio >= 1 else union_of([task.returns, type(None)])
+        item: Any = task.gives if ratio >= 1 else union_of([task.gives, type(None)])
         return Output(self, node_id, (), list.__class_getitem__(item))
 
     def add_workflow(

@@ -16,8 +16,8 @@ from turnout.dsl.finish import finish
 from turnout.dsl.frames import line_of
 from turnout.dsl.known import OPEN
 from turnout.dsl.nested import failure_node, place
-from turnout.dsl.promise import name_of
 from turnout.dsl.reach import check_identity
+from turnout.dsl.results import judge
 from turnout.dsl.signatures import (
     Placeable,
     annotation,
@@ -31,7 +31,7 @@ from turnout.dsl.trace import Trace, Traced
 from turnout.errors import GraphError
 from turnout.graph import Graph, Param
 from turnout.graph.refs import ref_of, resolve
-from turnout.types import Relation, checker, hints, relate, show
+from turnout.types import hints
 from turnout.types.foreign import is_dict_config
 
 P = ParamSpec("P")
@@ -161,6 +161,7 @@ class Workflow(Placeable, Generic[P, R]):
             tasks=trace.tasks,
             annotations=trace.annotations,
             fixed_values=trace.fixed_values,
+            returns=Any if trace.proven else self.returns,
         )
 
     def graph_of(self, trace: Trace, values: Mapping[str, Any]) -> Graph:
@@ -187,7 +188,7 @@ class Workflow(Placeable, Generic[P, R]):
         try:
             by_position = [promises.pop(name) for name in self._positional_only]
             result = self.fn(*by_position, **promises)
-            self._check_result(trace, result)
+            trace.proven = self._check_result(trace, result)
             trace.returned = arguments.annotation_of(result)
             handler = None
             if self.on_failure is not None:
@@ -201,27 +202,21 @@ class Workflow(Placeable, Generic[P, R]):
         finally:
             tracing.stop(token)
 
-    def _check_result(self, trace: Trace, result: Any) -> None:
-        """Refuse a result that can never be what the annotation promises."""
+    def _check_result(self, trace: Trace, result: Any) -> bool:
+        """Refuse a result that can never be what the annotation promises.
+
+        Gives whether it is proven to be that.
+        """
         promised = self.returns
         if promised is Any or trace.open_branches:
-            return
-        if not arguments.holds_promise(result):
-            check = checker(promised)
-            found = None if check is None else check(result)
-            if found is not None:
-                raise GraphError(
-                    f"workflow {self.name!r} promises {show(promised)} and returns {found}",
-                    location=line_of(self.fn),
-                )
-        for part, wanted in arguments.parts(result, promised):
-            produced = part._turnout_annotation
-            if relate(produced, wanted) is Relation.REFUSED:
-                raise GraphError(
-                    f"workflow {self.name!r} promises {show(wanted)} and returns "
-                    f"{show(produced)} from {name_of(part)!r}",
-                    location=line_of(self.fn),
-                )
+            return True
+        misfit, proven = judge(result, promised)
+        if misfit is not None:
+            raise GraphError(
+                f"workflow {self.name!r} promises {misfit.wanted} and returns {misfit.found}",
+                location=line_of(self.fn),
+            )
+        return proven
 
     @functools.cached_property
     def _positional_only(self) -> tuple[str, ...]:

@@ -28,8 +28,16 @@ from turnout.engine.gather import gather
 from turnout.engine.jobs import DONE, RUNNING, WAITING, Frame, Job, State
 from turnout.engine.values import Values
 from turnout.engine.watch import Watch
-from turnout.errors import EncodeError, NonRetryable, TaskTimeout, TurnoutError, WorkerLost
-from turnout.plan import Environment, Plan, Step
+from turnout.errors import (
+    EncodeError,
+    NonRetryable,
+    TaskTimeout,
+    TurnoutError,
+    TypeMismatch,
+    WorkerLost,
+)
+from turnout.plan import Environment, Plan, Step, Tree
+from turnout.types import check
 
 LOST_LIMIT = 3
 """How often a job whose worker went away is submitted again."""
@@ -44,7 +52,7 @@ class Result:
     Attributes:
         status: ``succeeded``, ``failed`` or ``cancelled``.
         value: what the workflow returned, when it succeeded.
-        error: the exception of the job that failed first.
+        error: the exception of the job that failed first, or what is wrong with the result.
         node: that job's name.
         jobs: every job there was.
     """
@@ -108,12 +116,12 @@ class Engine:
             if plan.result is not None:
                 self.values.hold(plan.result)
             self.drive()
-            if self.culprits:
+            if not self.culprits and not self._cancelled and plan.result is not None:
+                self._take_result(plan.result)
+            if self.result.error is not None:
                 failure.handle(self)
             elif self._cancelled:
                 self.result.status = "cancelled"
-            elif plan.result is not None:
-                self.result.value = self.values.of(plan.result)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             self.result.status = "cancelled" if interrupted else "failed"
@@ -122,6 +130,18 @@ class Engine:
         finally:
             self._close_all()
         return self.result
+
+    def _take_result(self, tree: Tree) -> None:
+        """What the workflow returns; checked where the annotations do not prove that it fits."""
+        plan = self.plan
+        value = self.values.of(tree)
+        try:
+            if not plan.until:
+                check(value, plan.traced.returns, f"result of workflow {plan.graph.name!r}")
+        except TypeMismatch as error:
+            self.result.error = error
+        else:
+            self.result.value = value
 
     def cancel(self) -> None:
         """End the run; may be called from another thread."""

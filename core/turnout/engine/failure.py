@@ -197,6 +197,8 @@ def _scopes_hit(engine: Engine) -> list[tuple[int, BaseException | None]]:
     """The workflows something failed in and its first error, those inside before those around."""
     scopes = engine.plan.program.scopes
     errors: dict[int, BaseException | None] = {}
+    if not engine.culprits:  # its result did not fit
+        return [(0, engine.result.error)]
     depths: dict[int, int] = {}
     for culprit in engine.culprits:
         around: list[int] = []

@@ -21,6 +21,7 @@ from turnout.types.foreign import (
     kin,
 )
 from turnout.types.forms import NONE, Form, Kind, form
+from turnout.types.marks import Mark, has_mark
 
 
 class Relation(enum.Enum):
@@ -83,10 +84,13 @@ def _relate(produced: Any, wanted: Any) -> Relation:
     source = form(produced)
     if Kind.UNKNOWN in (source.kind, target.kind) or source.kind is Kind.ANY:
         return CHECK
+    if has_mark(produced, Mark.CLAIMED):
+        return REFUSED if relate(source.annotation, target.annotation) is REFUSED else CHECK
     if _same(source.annotation, target.annotation):
         return PROVEN
     if source.kind is Kind.UNION:
-        return _every(relate(member, wanted) for member in source.args)
+        of_all = _parts if has_mark(produced, Mark.EACH) else _every
+        return of_all(relate(member, wanted) for member in source.args)
     if source.kind is Kind.LITERAL:
         return _every(_literal_value(value, target) for value in source.args)
     if target.kind is Kind.UNION:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from turnout.backend.call import Call
 from turnout.dsl import trace as tracing
-from turnout.dsl.arguments import holds_promise
 from turnout.dsl.finish import finish
-from turnout.dsl.promise import Output
 from turnout.dsl.reach import check_identity
+from turnout.dsl.results import judge
 from turnout.dsl.trace import Trace, Traced
 from turnout.errors import TypeMismatch
 from turnout.graph import Binding
-from turnout.types import Relation, checker, relate, show
 from turnout.types.foreign import is_config
 
 if TYPE_CHECKING:
@@ -46,10 +44,15 @@ def expand(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Traced:
         result = task.call(kwargs)
     finally:
         tracing.stop(token)
-    _check(task, result, call)
+    proven = _check(task, result, call)
     params = task.spec(task.key).params
     graph = finish(trace, result, ref=task.spec(task.key).ref, params=params)
-    return Traced(graph=graph, tasks=trace.tasks, annotations=trace.annotations)
+    return Traced(
+        graph=graph,
+        tasks=trace.tasks,
+        annotations=trace.annotations,
+        returns=Any if proven else task.returns,
+    )
 
 
 class _Handed(dict[int, Binding]):
@@ -106,14 +109,10 @@ def _room(value: Any, room: int) -> int:
     return room
 
 
-def _check(task: Task[..., Any], result: Any, call: Call) -> None:
+def _check(task: Task[..., Any], result: Any, call: Call) -> bool:
+    """Whether the annotations prove that the result fits."""
     where = f"result of node {call.id!r}"
-    if type(result) is Output:
-        produced = result._turnout_annotation
-        if relate(produced, task.returns) is Relation.REFUSED:
-            raise TypeMismatch(where, show(task.returns), show(produced))
-    elif not holds_promise(result):
-        check = checker(task.returns)
-        found = check(result) if check is not None else None
-        if found is not None:
-            raise TypeMismatch(where, show(task.returns), found)
+    misfit, proven = judge(result, task.returns)
+    if misfit is not None:
+        raise TypeMismatch(where, misfit.wanted, misfit.found)
+    return proven
