@@ -14,6 +14,7 @@ import pytest
 from turnout import conditional, map_task, task, workflow
 from turnout.errors import BranchFailed, GraphError
 from turnout.graph import BranchNode
+from turnout.observe.failure import show_failure
 
 HERE = f"{__name__.replace('.', '/')}.py"
 ran: list[str] = []
@@ -271,6 +272,7 @@ def test_an_earlier_promise_is_no_result_of_a_case() -> None:
         message = refused(body).message
         assert "then(...) is given 'count', which was made before the case was opened" in message
         assert "call the task inside then(...)" in message
+        assert "a task that returns what it is given: then(keep(...))" in message
 
 
 def test_a_conditional_outside_a_workflow_is_refused() -> None:
@@ -298,3 +300,51 @@ def test_a_conditional_is_said_once_in_one_chain() -> None:
 def test_names_of_conditionals() -> None:
     with pytest.raises(ValueError, match="a name is made of letters"):
         workflow(lambda: conditional("a b").if_(is_big(1.0)).then(1).else_().then(2)).trace({})
+
+
+@task
+def whatever(x: Any) -> Any:
+    return x
+
+
+def test_what_has_no_order_is_not_compared() -> None:
+    @workflow
+    def flow(high: Any, low: str = "0.1") -> Any:
+        acc = score(0.5)
+        return conditional("c").if_((acc >= high) & (acc != low)).then(count(acc)).else_().then(0)
+
+    for high in ("high", b"high"):
+        with pytest.raises(GraphError) as caught:
+            flow.trace({"high": high})
+        found = type(high).__name__
+        assert caught.value.message == (
+            f"'score' is float and <input high> is {found}, which have no order"
+        )
+    for fine in (1, 0.5, True):
+        assert flow(fine) == 0
+    assert "'score' is float and 'x' is str" in refused(lambda: score(1.0) < "x").message
+
+
+def test_a_condition_that_fails_tells_which_it_was() -> None:
+    @workflow
+    def flow(high: Any) -> Any:
+        acc = whatever(0.5)
+        return (
+            conditional("gate")
+            .if_(acc == "no")
+            .then(1)
+            .elif_((acc >= high) & (acc < 1))
+            .then(2)
+            .else_()
+            .then(3)
+        )
+
+    with pytest.raises(TypeError) as caught:
+        flow("high")
+    graph = flow.trace({"high": "high"}).graph
+    place = graph.node("gate").line
+    assert show_failure(caught.value, graph).endswith(
+        f"\n\nnode: gate  ({place})\n"
+        "condition: whatever >= high and whatever < 1\n"
+        "compared: float and str (4 characters)"
+    )

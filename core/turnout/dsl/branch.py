@@ -96,7 +96,8 @@ class _State:
     def _refuse_earlier(self, node: NodeId) -> None:
         raise GraphError(
             f"then(...) is given {node!r}, which was made before the case was opened and would "
-            "run in any case; call the task inside then(...)",
+            "run in any case; call the task inside then(...), or, where its result is to be handed "
+            "on, a task that returns what it is given: then(keep(...))",
             location=location(),
         )
 

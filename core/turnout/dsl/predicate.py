@@ -14,6 +14,7 @@ from turnout.errors import GraphError
 from turnout.graph import Binding
 from turnout.graph.binding import leaves, path_text
 from turnout.types import Relation, relate, show
+from turnout.types.forms import strip
 
 if TYPE_CHECKING:
     from turnout.dsl.trace import Trace
@@ -107,8 +108,42 @@ def as_predicate(value: Any, trace: Trace) -> Predicate:
 
 
 def compare(trace: Trace, operation: str, left: Any, right: Any) -> Predicate:
-    """The predicate for ``left <operation> right``; inputs stay projected."""
+    """The predicate for ``left <operation> right``; inputs stay projected.
+
+    Raises:
+        GraphError: what is compared has no order, as far as annotations and known values tell.
+    """
+    if operation not in ("eq", "ne"):
+        _check_order(left, right)
     return Predicate(trace, (operation, trace.take_apart(left), trace.take_apart(right)))
+
+
+def _check_order(left: Any, right: Any) -> None:
+    kinds = [_compared_kind(side) for side in (left, right)]
+    if None in kinds or kinds[0] == kinds[1]:
+        return
+    named = []
+    for side in (left, right):
+        name = repr(name_of(side)) if type(side) is Output else repr(side)
+        named.append(f"{name} is {show(_compared_as(side))}")
+    raise GraphError(f"{' and '.join(named)}, which have no order", location=location())
+
+
+def _compared_as(side: Any) -> Any:
+    if type(side) is Output:
+        return side._turnout_annotation
+    if type(side) is Input:
+        value = side._turnout_value
+        return annotation_of_input(side) if value is OPEN else type(value)
+    return type(side)
+
+
+def _compared_kind(side: Any) -> str | None:
+    """What a value is ordered among: ``number``, ``str`` or ``bytes``; ``None`` if not known."""
+    annotation = strip(_compared_as(side))
+    if annotation in (bool, int, float):
+        return "number"
+    return annotation.__name__ if annotation in (str, bytes) else None
 
 
 def _joined(operation: str, left: Predicate, right: Predicate) -> Predicate:

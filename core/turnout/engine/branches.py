@@ -19,17 +19,20 @@ def decide(engine: Engine, job: Job) -> None:
     """Choose the case of a branch; its jobs become ready, those of the others are skipped."""
     step = job.step
     assert step.cases is not None
+    index = 0
+    chosen = -1
     try:
-        chosen = next(
-            index
-            for index, (when, _, _) in enumerate(step.cases)
-            if when is None or holds(when, engine.values.of)
-        )
-    except StopIteration:
-        engine.fail(job, BranchFailed(f"conditional {step.id!r}: no case holds"))
-        return
+        for index, (when, _, _) in enumerate(step.cases):
+            if when is None or holds(when, engine.values.of):
+                chosen = index
+                break
     except Exception as error:
+        told = getattr(error, "__turnout__", {})
+        error.__turnout__ = {**told, "node": step.id, "case": index}  # type: ignore[attr-defined]
         engine.fail(job, error)
+        return
+    if chosen < 0:
+        engine.fail(job, BranchFailed(f"conditional {step.id!r}: no case holds"))
         return
     _, then, fail = step.cases[chosen]
     if fail is not None:

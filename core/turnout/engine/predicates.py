@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from turnout.graph import Predicate
+from turnout.worker.describe import describe
 
 _COMPARE: Final[dict[str, Callable[[Any, Any], Any]]] = {
     name: getattr(operator, name) for name in ("lt", "le", "eq", "ne", "ge", "gt")
@@ -28,4 +29,9 @@ def holds(predicate: Predicate, value: Callable[[Any], Any]) -> bool:
         return not holds(predicate[1], value)
     if operation == "true":
         return bool(value(predicate[1]))
-    return bool(_COMPARE[operation](value(predicate[1]), value(predicate[2])))
+    left, right = value(predicate[1]), value(predicate[2])
+    try:
+        return bool(_COMPARE[operation](left, right))
+    except Exception as error:
+        error.__turnout__ = {"compared": (describe(left), describe(right))}  # type: ignore[attr-defined]
+        raise

@@ -21,7 +21,8 @@ from turnout.errors import (
     TurnoutError,
     raised_in_body,
 )
-from turnout.graph import Graph, TaskNode
+from turnout.graph import AnyNode, BranchNode, Graph, TaskNode, WorkflowNode
+from turnout.observe.describe import predicate_text
 
 __all__ = ["show_error", "show_failure"]
 
@@ -88,25 +89,32 @@ def _told(error: BaseException) -> Mapping[str, Any]:
 def _context(node: str, told: Mapping[str, Any], graph: Graph | None) -> Iterator[str]:
     if not node:
         return
-    line = _line(node, graph)
+    found, around = _found(node, graph)
+    line = found.line if isinstance(found, (TaskNode, BranchNode)) else ""
     yield ""
     yield f"node: {node}" + (f"  ({line})" if line else "")
+    when = (
+        found.cases[told["case"]].when if isinstance(found, BranchNode) and "case" in told else None
+    )
+    if when is not None and around is not None:
+        yield f"condition: {predicate_text(when, around)}"
+    if "compared" in told:
+        yield f"compared: {' and '.join(told['compared'])}"
     inputs = told.get("inputs")
     if isinstance(inputs, Mapping) and inputs:
         yield "inputs: " + ", ".join(f"{name}={text}" for name, text in inputs.items())
 
 
-def _line(node: str, graph: Graph | None) -> str:
-    """Where in the workflow a node of a run stands."""
+def _found(node: str, graph: Graph | None) -> tuple[AnyNode | None, Graph | None]:
+    """A node of a run, and the graph it stands in."""
+    found = None
     for part in node.split("/"):
         name = part.partition("[")[0]
         found = next((n for n in graph.nodes if n.id == name), None) if graph else None
-        if graph is None or found is None:
-            return ""
-        if isinstance(found, TaskNode):
-            return found.line
-        graph = graph.workflows.get(getattr(found, "workflow", ""))
-    return ""
+        if not isinstance(found, WorkflowNode) or graph is None:
+            break
+        graph = graph.workflows.get(found.workflow)
+    return found, graph
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
