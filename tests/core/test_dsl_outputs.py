@@ -84,6 +84,7 @@ def refused(body: Callable[[], Any]) -> GraphError:
     return caught.value
 
 
+_VALUES = ("turned into text", "turned into an array", "computed with", "converted to a number")
 USES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "if": (lambda x: 1 if x else 2, "used as a condition (if, while, and, or, not)"),
     "not": (lambda x: not x, "used as a condition"),
@@ -129,7 +130,9 @@ def test_what_needs_the_value_is_refused_with_the_task_the_line_and_the_way_out(
     error = refused(lambda: body(anything(load())))
     assert said in error.message
     assert "'anything', an output of task 'anything'" in error.message
-    assert all(way in error.message for way in ("conditional(", "map_task(", "@dynamic"))
+    steers = said not in _VALUES
+    assert "inside a task" in error.message
+    assert all((way in error.message) is steers for way in ("conditional(", "map_task("))
     line = inspect.getsourcelines(body)[1]
     assert error.location == f"{HERE}:{line}"
     assert str(error) == f"{error.location}: {error.message}"
@@ -143,6 +146,44 @@ def test_the_line_is_that_of_the_user_in_a_helper_too() -> None:
 
     error = refused(lambda: helper(load()))
     assert error.location.endswith(f":{inspect.getsourcelines(helper)[1] + 1}")
+
+
+def plus_one(x: Any) -> Any:
+    return x + 1
+
+
+def test_a_function_that_is_no_task_is_told_with_its_call() -> None:
+    @workflow
+    def forgotten() -> Any:
+        return plus_one(anything(1))
+
+    @workflow
+    def inside() -> Any:
+        def local(x: Any) -> Any:
+            return x + 1
+
+        return local(anything(1))
+
+    with pytest.raises(GraphError) as caught:
+        forgotten.trace({})
+    called = inspect.getsourcelines(forgotten.fn)[1] + 2
+    assert caught.value.location == f"{HERE}:{inspect.getsourcelines(plus_one)[1] + 1}"
+    assert caught.value.message == (
+        "'anything', an output of task 'anything', is computed with in plus_one(), called at "
+        f"{HERE}:{called}, but it has no value while the graph is built; plus_one() is no task: "
+        "decorate it with @task, or compute inside a task or a @dynamic task"
+    )
+    with pytest.raises(GraphError, match="is computed with, but it has no value"):
+        inside.trace({})
+
+
+def test_a_list_has_no_fields() -> None:
+    @task
+    def numbers() -> list[int]:
+        return [1]
+
+    message = refused(lambda: numbers().foo).message  # type: ignore[attr-defined]
+    assert message.endswith("has no field 'foo', for it is list[int]")
 
 
 def test_repr_says_what_it_is_and_refuses_nothing() -> None:

@@ -7,7 +7,7 @@ import types
 from collections import abc
 from typing import Any, Final, Union, get_args, get_origin
 
-from turnout.types import Mark, claimed, has_mark, hints
+from turnout.types import Mark, claimed, has_mark, hints, show
 from turnout.types.foreign import is_named_tuple
 from turnout.types.forms import strip
 
@@ -77,6 +77,8 @@ def _attribute(annotation: Any, name: str) -> Any:
         raise NoPart(f"has no value yet whose method {name!r} could be called{key}")
     if fields is not None or cls in _SCALARS:
         raise NoPart(f"has no field {name!r}; its fields: {_listed(fields)}")
+    if cls in (list, tuple, set, frozenset):
+        raise NoPart(f"has no field {name!r}, for it is {show(annotation)}")
     return hints(cls).get(name, Any)
 
 

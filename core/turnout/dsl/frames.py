@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from types import FrameType
@@ -36,6 +37,31 @@ def location() -> str:
     while frame is not None and is_ours(frame.f_code.co_filename):
         frame = frame.f_back
     return "" if frame is None else f"{_file_of(frame)}:{frame.f_lineno}"
+
+
+def helper(body: object) -> tuple[str, str]:
+    """The plain function of the user's that asks, and the line of the body that called it.
+
+    Args:
+        body: the function that is being traced.
+
+    Returns:
+        Its name and ``file:line``; two empty texts where the body itself asks, or a function
+        inside it.
+    """
+    code = getattr(inspect.unwrap(body), "__code__", None) if callable(body) else None
+    frame: FrameType | None = sys._getframe(2)  # who asks is never the user
+    name = ""
+    while frame is not None and code is not None:
+        asking = frame.f_code
+        if asking is code:
+            return (name, f"{_file_of(frame)}:{frame.f_lineno}") if name else ("", "")
+        if not name and not is_library(asking.co_filename) and asking.co_name[0] != "<":
+            if asking.co_qualname.startswith(f"{code.co_qualname}.<locals>."):
+                break
+            name = asking.co_name
+        frame = frame.f_back
+    return "", ""
 
 
 def line_of(fn: object) -> str:

@@ -8,10 +8,10 @@ is a `GraphError` that says what to use instead.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from turnout.dsl.fields import NoPart, attribute_of, item_of, output_fields, unpacked
-from turnout.dsl.frames import location
+from turnout.dsl.frames import helper, location
 from turnout.errors import GraphError
 from turnout.graph import Binding, NodeId, Path
 from turnout.graph.binding import path_text
@@ -174,16 +174,33 @@ def refuse(output: Output, what: str) -> NoReturn:
     Raises:
         GraphError: always.
     """
-    task = output._turnout_trace.task_name(output._turnout_node)
-    raise GraphError(f"{name_of(output)!r}, {steering(task, what)}", location=location())
+    trace = output._turnout_trace
+    instead = _INSTEAD.get(what, _ANYTHING)
+    name, line = helper(trace.body)
+    if name:
+        what = f"{what} in {name}(), called at {line}"
+        instead = f"{name}() is no task: decorate it with @task, or {instead}"
+    told = steering(trace.task_name(output._turnout_node), what, instead)
+    raise GraphError(f"{name_of(output)!r}, {told}", location=location())
 
 
-def steering(task: str, what: str) -> str:
+_ANYTHING: Final = (
+    "to choose by it use conditional(...), to repeat over it map_task(...), for anything "
+    "else do it inside a task or a @dynamic task"
+)
+_INSTEAD: Final = {
+    "turned into text": "print or format it inside a task",
+    "computed with": "compute inside a task or a @dynamic task",
+    "converted to a number": "convert it inside a task or a @dynamic task",
+    "turned into an array": "make the array inside a task or a @dynamic task",
+}
+
+
+def steering(task: str, what: str, instead: str = _ANYTHING) -> str:
     """What is said of a task's output that Python wants to look into."""
     return (
         f"an output of task {task!r}, is {what}, but it has no value while the graph is built; "
-        "to choose by it use conditional(...), to repeat over it map_task(...), for anything "
-        "else do it inside a task or a @dynamic task"
+        + instead
     )
 
 

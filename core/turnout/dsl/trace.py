@@ -76,6 +76,7 @@ class Trace:
             imported are then known by that node too: the same body run again defines others.
 
     Attributes:
+        body: the function that is traced.
         values_given: the inputs' values by parameter, while there are any.
         hints: the parameters' annotations.
         bound: parameters that stand for task outputs of the workflow around this one.
@@ -103,6 +104,7 @@ class Trace:
         self.specs: dict[TaskKey, TaskSpec] = {}
         self.workflows: dict[str, Graph] = {}
         self.values: list[Value] = []
+        self.body: object = None
         self.values_given: Mapping[str, Any] = {}
         self.hints: Mapping[str, Any] = {}
         self.bound: Mapping[str, str] = {}

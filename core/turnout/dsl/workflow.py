@@ -169,6 +169,7 @@ class Workflow(Placeable, Generic[P, R]):
         check_identity(self, self.signature.parameters)
         trace.annotations[self.ref] = trace.hints = self.hints
         trace.allowed = self.fixed
+        trace.body = self.fn
         trace.values_given = {
             name: values.get(
                 name, OPEN if parameter.default is parameter.empty else parameter.default

@@ -37,6 +37,7 @@ def expand(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Traced:
     """
     check_identity(task)
     trace = Trace(task.name, within=call.id)
+    trace.body = task.fn
     own = _own(call)
     trace.handed = _Handed({k: v for k, v in kwargs.items() if k not in own and not _by_value(v)})
     token = tracing.start(trace)
