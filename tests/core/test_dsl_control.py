@@ -15,8 +15,9 @@ from omegaconf import OmegaConf
 
 import turnout
 from turnout import conditional, dynamic, fixed, map_task, task, workflow
-from turnout.errors import GraphError
+from turnout.errors import GraphError, RunFailed
 from turnout.graph import MapNode
+from turnout.observe.failure import show_failure
 
 HERE = f"{__name__.replace('.', '/')}.py"
 ran: list[str] = []
@@ -130,6 +131,23 @@ def test_plain_lists_are_mapped_outside_a_workflow() -> None:
         map_task(add)([1], [1, 2])
 
 
+@task
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+
+@task
+def only_even(x: int) -> int:
+    if x % 2:
+        raise ValueError("odd")
+    return x
+
+
+@workflow
+def most(n: int) -> list[int | None]:
+    return map_task(only_even, min_success_ratio=0.6)(numbers(n))
+
+
 def test_failed_items_are_none_when_enough_succeed() -> None:
     @task
     def odd(x: int) -> int:
@@ -142,8 +160,14 @@ def test_failed_items_are_none_when_enough_succeed() -> None:
         return map_task(odd, min_success_ratio=fixed(ratio))([1, 2, 3])
 
     assert flow() == [1, None, 3]
-    with pytest.raises(ValueError, match="2"):
+    with pytest.raises(ValueError, match="2") as caught:
         flow(0.9)
+    assert caught.value.__notes__ == [
+        "1 of 3 items failed, and min_success_ratio=0.9 allows 0",
+    ]
+    with pytest.raises(RunFailed) as failed:
+        turnout.run(most, n=4)
+    assert "2 of 4 items failed, and min_success_ratio=0.6 allows 1" in show_failure(failed.value)
 
     def wrong() -> Any:
         return map_task(add)(map_task(odd, min_success_ratio=0.5)([1]))

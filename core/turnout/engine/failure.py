@@ -35,6 +35,9 @@ def fail(engine: Engine, job: Job, error: BaseException, told: bool = False) -> 
         skip_consumers(engine, job)
         if frame is None:
             break
+        ratio = frame.owner.step.ratio
+        if ratio < 1 and frame.owner.state is State.RUNNING:
+            error.add_note(too_many(frame.failed + 1, len(frame.jobs), ratio, frame.allowed))
         abandon(engine, frame)
         job, told = frame.owner, False
         if job.state is not State.RUNNING:
@@ -47,6 +50,11 @@ def fail(engine: Engine, job: Job, error: BaseException, told: bool = False) -> 
     if engine.plan.on_error == "stop":
         engine.stopping = True
         cancel_all(engine)
+
+
+def too_many(failed: int, items: int, ratio: float, allowed: int) -> str:
+    """What is said where more items of a map have failed than may."""
+    return f"{failed} of {items} items failed, and min_success_ratio={ratio:g} allows {allowed}"
 
 
 def _failed(engine: Engine, job: Job, error: BaseException, told: bool) -> None:
