@@ -321,3 +321,15 @@ def variables() -> tuple[str, str]:
 @workflow
 def forever(folder: str) -> None:
     return family(folder)
+
+
+@dynamic
+def hands_on_a_lock() -> int:
+    import threading
+
+    return takes(threading.Lock())
+
+
+@workflow
+def lock_in_a_graph() -> int:
+    return hands_on_a_lock()

@@ -186,6 +186,14 @@ class TestValues:
         assert isinstance(error, EncodeError)
         assert "result of node 'lock'" in str(error)
 
+    def test_a_constant_in_a_graph_that_cannot_be_sent_is_named(self) -> None:
+        error = failure(flows.lock_in_a_graph)
+        assert isinstance(error, EncodeError)
+        assert str(error).startswith(
+            "what parameter 'f' of task 'takes' is given inside node 'hands_on_a_lock', lock, "
+            "cannot leave its worker process"
+        )
+
 
 # -- failures --------------------------------------------------------------------------------------
 

@@ -132,11 +132,6 @@ def test_plain_lists_are_mapped_outside_a_workflow() -> None:
 
 
 @task
-def numbers(n: int) -> list[int]:
-    return list(range(n))
-
-
-@task
 def only_even(x: int) -> int:
     if x % 2:
         raise ValueError("odd")

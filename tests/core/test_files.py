@@ -163,3 +163,21 @@ def test_a_captured_file_comes_back_from_a_remote_store(tmp_path: Path) -> None:
     path.unlink()
     assert captured.url.startswith("memory://")
     assert captured.path.read_text() == "hello"
+
+
+@task
+def forgets(folder: Path) -> File:
+    return File(folder / "nowhere.txt")
+
+
+@workflow
+def forgetful(folder: Path) -> File:
+    return forgets(folder)
+
+
+def test_a_file_that_is_not_there_is_told_with_its_node(tmp_path: Path) -> None:
+    with pytest.raises(RunFailed) as caught:
+        turnout.run(forgetful, folder=tmp_path)
+    told = str(caught.value.__cause__)
+    assert told.startswith("the result of node 'forgets' of task 'forgets': File(")
+    assert told.endswith("nowhere.txt'): there is nothing at this path")

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from turnout.backend.call import Call
+from turnout.errors import ConfigError
 
 
 def capture(value: Any, call: Call) -> Any:
@@ -28,7 +29,11 @@ def _captured(value: Any, files: Any, call: Call) -> Any:
     if kind is files.File or kind is files.Directory:
         from turnout.worker.stores import store_of
 
-        return value.captured(store_of(call.run))
+        try:
+            return value.captured(store_of(call.run))
+        except ConfigError as error:
+            told = f"the result of node {call.id!r} of task {call.task.name!r}"
+            raise ConfigError(f"{told}: {error}") from None
     if kind is list:
         return _same(value, [_captured(item, files, call) for item in value])
     if kind is tuple:

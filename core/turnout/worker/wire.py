@@ -342,12 +342,9 @@ def ended(call: Call, outcome: Outcome) -> Message:
     try:
         buffers = dumps(value)
     except Exception as error:
-        message = (
-            f"the result of node {call.id!r}, {describe(value)}, cannot leave its worker process: "
-            f"{type(error).__name__}: {error}; return plain data"
-        )
-        refused = EncodeError(message)
-        refused.__cause__ = error
+        from turnout.worker.unsendable import refusal
+
+        refused = refusal(call, value, error, dumps)
         number = summary.attempts[-1].number + 1 if summary.attempts else call.attempt
         attempts = (*summary.attempts, Attempt(number, refused, summary.seconds, False))
         failed = summary._replace(attempts=attempts, expands=False)
