@@ -231,7 +231,8 @@ def test_a_timetable_is_refused_with_a_line_for_crontab(
 def test_the_crontab_line_begins_where_the_script_was_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", f"{tmp_path}/flows/main.py")
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__file__", f"{tmp_path}/flows/main.py", raising=False)
     line = crontab_line("@daily", ["python", "flows/main.py", "hydra.job.chdir=true"])
     assert line.startswith(f"@daily cd {tmp_path} && ")
 
