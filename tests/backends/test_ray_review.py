@@ -136,6 +136,20 @@ def training() -> int:
     return train()
 
 
+@task(resources=Resources(gpu=1))
+def devices(path: str, both: str) -> str:
+    Path(path).touch()
+    while not Path(both).exists():  # until the other has its device too
+        time.sleep(0.02)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+@workflow
+def two_trainings(folder: str) -> list[str]:
+    one, other = f"{folder}/one", f"{folder}/other"
+    return [devices(one, other), devices(other, one)]
+
+
 @task(resources=Resources(custom={"licence": 1}))
 def licensed() -> int:
     return 1
@@ -258,6 +272,12 @@ def test_what_an_instance_started_here_has_not_is_refused() -> None:
     assert not ray.is_initialized()
     with pytest.raises(PlanError, match="node 'train' asks for 1 gpu"):
         value(training, {"num_gpus": 0})
+
+
+def test_each_task_has_a_device_of_its_own(tmp_path: Path) -> None:
+    # Ray counts devices as it is told, and hands out their numbers.
+    found = value(two_trainings, {"num_cpus": 2, "num_gpus": 2}, folder=str(tmp_path))
+    assert sorted(found) == ["0", "1"]
 
 
 def test_one_cluster_by_the_name_of_its_machine(
