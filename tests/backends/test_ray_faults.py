@@ -129,8 +129,11 @@ def programs(folder: str) -> set[str]:
 
 
 def gone(folder: str) -> None:
-    """Wait until no process of an instance is left; those that are alone notice now and then."""
-    until = time.monotonic() + 60
+    """Wait until no process of an instance is left.
+
+    Agents whose instance was killed try for a minute to tell it of that, and end then.
+    """
+    until = time.monotonic() + 150
     while pids := processes(folder):
         names = [Path(f"/proc/{pid}/cmdline").read_text()[:120] for pid in pids if alive(pid)]
         assert time.monotonic() < until, names

@@ -116,6 +116,23 @@ def test_a_plain_call_raises_the_user_s_own_exception() -> None:
     assert isinstance(failed.value.__cause__, LookupError)
 
 
+def test_waiting_for_a_run_of_before_tells_how_it_ended() -> None:
+    @task
+    def boom(x: int) -> int:
+        raise LookupError("mine")
+
+    @workflow
+    def failing() -> int:
+        return boom(1)
+
+    done = turnout.run(flow, a=1)
+    assert turnout.get_run(done.id).wait().outputs == 5
+    with pytest.raises(RunFailed) as failed:
+        turnout.run(failing)
+    with pytest.raises(RunFailed, match="failed: LookupError: mine"):
+        turnout.get_run(failed.value.run.id).wait()
+
+
 def test_a_plain_call_leaves_nothing_behind(tmp_path: Path) -> None:
     flow(1)
     assert list((tmp_path / ".turnout").iterdir()) == []

@@ -166,7 +166,7 @@ class Run(Generic[R]):
         if self._execution is not None:
             self._execution.join(timeout)
             self._execution.raise_failure(self)
-        elif self.status == "running":
+        else:
             self._wait_for_record(timeout)
         return self
 
