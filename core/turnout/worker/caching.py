@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from turnout.worker.arguments import arguments
 if TYPE_CHECKING:
     from turnout.dsl import Task
     from turnout.storage.cache import Hit, ResultCache
-
-_log = logging.getLogger(__name__)
 
 
 def mode_of(call: Call) -> str:
@@ -84,7 +81,9 @@ def still_holds(
         counted = [name for name in inputs if name in kwargs]
         changed = [name for name in counted if was_changed(kwargs[name], inputs[name])]
     for name in changed:
-        _log.warning(
+        import logging
+
+        logging.getLogger(__name__).warning(
             "node %r: the value of parameter %r was changed in place, by task %r or by one that "
             "took the value before it, so the result is not cached; work on a copy of it there",
             call.id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import socket
 
 from turnout.backend.call import RunInfo
 from turnout.errors import ConfigError
@@ -58,15 +57,20 @@ def _store(root: str, identity: str) -> Store:
     store = Store(root)
     if not identity:
         return store
-    here = f"machine {socket.gethostname()!r}"
     try:
         found = is_the_same(store, identity)
     except Exception as error:
-        told = f"the store {root} cannot be reached from {here}: {type(error).__name__}: {error}"
+        told = f"the store {root} cannot be reached from {_here()}: {type(error).__name__}: {error}"
         raise ConfigError(told) from error
     if not found:
         raise ConfigError(
-            f"the driver's store {root} is another place, or none, on {here}; set "
+            f"the driver's store {root} is another place, or none, on {_here()}; set "
             "execution_environment.store to a path or URL that is the same store everywhere"
         )
     return store
+
+
+def _here() -> str:
+    import socket
+
+    return f"machine {socket.gethostname()!r}"

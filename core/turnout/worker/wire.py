@@ -42,7 +42,6 @@ from turnout.worker.frames import Bytes
 from turnout.worker.logs import speaker
 from turnout.worker.payload import Payload, dumps, is_scalar, whole
 from turnout.worker.run import Outcome
-from turnout.worker.stores import identified
 from turnout.worker.wrapping import wraps_calls
 
 Message = list[Bytes]
@@ -79,6 +78,8 @@ class Sender:
 
     def setup(self, info: RunInfo, project: Project) -> Message:
         """The first message to a worker, with the modules it is going to need."""
+        from turnout.worker.stores import identified  # no business of workers, which start faster
+
         main = project.main
         modules: dict[str, str | None] = {}
         for task in list(self._tasks.values()):
