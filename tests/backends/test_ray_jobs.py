@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,8 +102,6 @@ class Project:
         (root / "src" / "package").mkdir(parents=True)
         (root / "flows").mkdir()
         (root / "pyproject.toml").touch()
-        # Ray knows a project by its content, and forgets it when one of the jobs with it has ended.
-        (root / "unlike").write_text(uuid.uuid4().hex)
         (root / "src" / "package" / "__init__.py").touch()
         (root / "src" / "package" / "steps.py").write_text(STEPS)
         (root / "flows" / "main.py").write_text(MAIN)
@@ -327,3 +324,14 @@ def test_why_a_job_never_began_is_told(project: Project) -> None:
     assert "Ray: " in err
     assert "not-there-at-all" in err or "conda" in err
     assert "has gone (failed) without saying how the run ended" in err
+
+
+def test_jobs_of_one_project_do_not_take_its_files_from_one_another(project: Project) -> None:
+    short, long = project.start("seconds=0.1"), project.start("seconds=8")
+    told = short.communicate(timeout=120)
+    assert short.returncode == 0, told
+    later = project.start("seconds=0.1")
+    for process in (later, long):
+        told = process.communicate(timeout=120)
+        assert process.returncode == 0, told
+    assert not list(project.root.glob(".turnout/sent-*"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from turnout import spi
@@ -51,12 +52,13 @@ class Job(spi.Detached):
         config, run_id = session.config, session.info.run_id
         client = _client(config.address)
         try:
-            client.submit_job(
-                entrypoint=shlex.join(command),
-                runtime_env=with_project(config.runtime_env, session.project),
-                submission_id=_job_of(run_id),
-                metadata={"workflow": session.info.workflow},
-            )
+            with _of_its_own(config.runtime_env, session.project, run_id) as environment:
+                client.submit_job(
+                    entrypoint=shlex.join(command),
+                    runtime_env=environment,
+                    submission_id=_job_of(run_id),
+                    metadata={"workflow": session.info.workflow},
+                )
         except Exception as error:
             raise _refusal(config.address, error) from error
         return cls(client, run_id, session.log)
@@ -126,6 +128,30 @@ class Job(spi.Detached):
             self._client.stop_job(self._id)
         except (RuntimeError, RequestException) as error:
             self._log(f"job {self._id} cannot be asked to stop: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def _of_its_own(
+    environment: Mapping[str, Any], project: spi.Project, run_id: str
+) -> Iterator[dict[str, Any]]:
+    """The environment with the project as no other job has it.
+
+    Ray knows a project by its content, and forgets it when one of its jobs has ended, though
+    another may have yet to begin. So a file goes along that is unlike any other.
+    """
+    found = with_project(environment, project)
+    if "working_dir" in environment:
+        yield found
+        return
+    name = f".turnout/sent-{run_id}"
+    sent = project.root / name
+    sent.parent.mkdir(exist_ok=True)
+    sent.write_text(run_id)
+    try:
+        stays = [one for one in found["excludes"] if one != ".turnout"]
+        yield {**found, "excludes": [*stays, ".turnout/*", f"!{name}"]}
+    finally:
+        sent.unlink(missing_ok=True)
 
 
 def _job_of(run_id: str) -> str:
