@@ -144,10 +144,10 @@ def test_without_a_need_for_the_store_the_cluster_is_of_use(
 def test_a_machine_that_joins_later_tells_what_it_does_not_see(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import turnout_ray.reach
+    import turnout_ray.stores
 
     # As if it had not been there yet when the run began.
-    monkeypatch.setattr(turnout_ray.reach, "_machines", lambda store: [])
+    monkeypatch.setattr(turnout_ray.stores, "_machines", lambda store: [])
     with pytest.raises(RunFailed, match=r"another place, or none, on machine 'far'"):
         turnout.run(far_cached, x=5, execution_environment=ray_with())
 

@@ -157,7 +157,9 @@ if __name__ == "__main__":
         assert sender.poll() is None, sender.communicate()
         assert time.monotonic() < until
         time.sleep(0.02)
-    time.sleep(0.3)  # the run's place is recorded
+    while turnout.get_run().url is None:  # its place is recorded
+        assert time.monotonic() < until
+        time.sleep(0.02)
     sender.kill()
     sender.communicate()
     return turnout.get_run()

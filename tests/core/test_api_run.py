@@ -49,6 +49,16 @@ def flow(a: int, b: int = 2) -> int:
     return add(add(a, b), b)
 
 
+@task
+def boom(x: int) -> int:
+    raise LookupError("mine")
+
+
+@workflow
+def failing() -> int:
+    return boom(1)
+
+
 @workflow
 def by_config(cfg: DictConfig) -> int:
     return add(cfg.model.a, cfg.model.b)
@@ -101,14 +111,6 @@ def test_a_plain_call_gives_the_same() -> None:
 
 
 def test_a_plain_call_raises_the_user_s_own_exception() -> None:
-    @task
-    def boom(x: int) -> int:
-        raise LookupError("mine")
-
-    @workflow
-    def failing() -> int:
-        return boom(1)
-
     with pytest.raises(LookupError, match="mine"):
         failing()
     with pytest.raises(RunFailed, match="node 'boom' failed: LookupError: mine") as failed:
@@ -117,14 +119,6 @@ def test_a_plain_call_raises_the_user_s_own_exception() -> None:
 
 
 def test_waiting_for_a_run_of_before_tells_how_it_ended() -> None:
-    @task
-    def boom(x: int) -> int:
-        raise LookupError("mine")
-
-    @workflow
-    def failing() -> int:
-        return boom(1)
-
     done = turnout.run(flow, a=1)
     assert turnout.get_run(done.id).wait().outputs == 5
     with pytest.raises(RunFailed) as failed:

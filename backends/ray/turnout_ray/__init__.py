@@ -127,7 +127,7 @@ class RayBackend(spi.ExecutorBackend):
             return ["Ray is not installed; pip install 'turnout[ray]'"]
         problems: list[str] = []
         if config.runtime_env:
-            from turnout_ray.environments import problems_in
+            from turnout_ray.runtime_env import problems_in
 
             where = "execution_environment.runtime_env"
             problems += problems_in(config.runtime_env, where, of_task=False)

@@ -142,7 +142,8 @@ def _see_that_it_is_shared(config: Any, project: spi.Project) -> None:
     differ = [
         name for name in (*differ, "runtime_env") if _said(config, name) != _said(_made, name)
     ]
-    for name in differ:
+    if differ:
+        name = differ[0]
         raise spi.PluginError(
             f"another run of this process has connected to Ray with {name}={_said(_made, name)}, "
             f"and this one says {name}={_said(config, name)}; let that one end first, or give both "

@@ -18,9 +18,9 @@ from turnout import spi
 from turnout_ray import cluster, remote
 from turnout_ray.failures import judge
 from turnout_ray.options import amounts, joins, over, remote_options
-from turnout_ray.reach import see_to_store
 from turnout_ray.reporter import Mailbox
 from turnout_ray.stopping import Stopper
+from turnout_ray.stores import see_to_store
 from turnout_ray.ticket import RayTicket
 from turnout_ray.values import Box, RayHandle, Reply, Whole, introduced, unpack, with_length
 

@@ -38,6 +38,7 @@ class Job(spi.Detached):
         self._log = log
         self._heard = 0
         self._silent = False
+        self._failed = False
         self._told = False
         self._may_be_another = False
         self.url = f"{client.get_address()}/#/jobs/{self._id}"
@@ -94,6 +95,7 @@ class Job(spi.Detached):
         if not status.is_terminal():
             return "running"
         word = str(status.value).lower()
+        self._failed = word == "failed"
         return "cancelled" if word == "stopped" else word
 
     def output(self) -> str:
@@ -109,17 +111,16 @@ class Job(spi.Detached):
         return str(new) + self._reason()
 
     def _reason(self) -> str:
-        """Why Ray has ended the job, once it has; a job that never began has printed nothing."""
+        """Why Ray has ended a job that failed; one that never began has printed nothing."""
         from requests import RequestException
 
-        if self._told:
+        if self._told or not self._failed:
             return ""
+        message = ""
         with contextlib.suppress(RuntimeError, RequestException):
-            found = self._client.get_job_info(self._id)
-            if str(found.status.value) == "FAILED":
-                self._told = True
-                return f"Ray: {found.message}\n"
-        return ""
+            message = f"Ray: {self._client.get_job_info(self._id).message}\n"
+            self._told = True
+        return message
 
     def cancel(self) -> None:
         from requests import RequestException

@@ -48,7 +48,7 @@ def problems_of(config: Any, node: str, options: spi.TaskOptions) -> list[str]:
     said = RayOptions(**_said(options))
     problems = list(_unfit_amounts(node, remote_options(config, options)))
     if said.runtime_env:
-        from turnout_ray.environments import problems_in
+        from turnout_ray.runtime_env import problems_in
 
         where = f"node {node!r}: options.ray.runtime_env"
         problems += problems_in(said.runtime_env, where, of_task=True)

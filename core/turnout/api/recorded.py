@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from turnout.backend.base import EnvironmentConfig
@@ -50,10 +50,10 @@ def settings_of(record: RunRecord) -> Mapping[str, Any]:
 
     try:
         whole = OmegaConf.create({**(config.get("inputs") or {}), _GROUP: settings})
-        found: Any = OmegaConf.to_container(whole[_GROUP], resolve=True)
+        found = OmegaConf.to_container(whole[_GROUP], resolve=True)
     except OmegaConfBaseException:
         return settings
-    return found  # type: ignore[no-any-return]
+    return cast("Mapping[str, Any]", found)  # as it was recorded
 
 
 def holds_credentials(url: str) -> bool:

@@ -116,7 +116,7 @@ def compose_main(
         )
     args = parser.parse_intermixed_args(argv)  # overrides may stand on both sides of -m
     if getattr(args, "pdb", False):
-        run.pdb = True  # type: ignore[attr-defined]
+        run.pdb = True  # type: ignore[attr-defined]  # asked above whether it has that
     # Composing makes tens of thousands of objects that stay; looking for garbage among them
     # costs a start several per cent.
     collects = gc.isenabled()

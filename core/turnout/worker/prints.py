@@ -81,7 +81,7 @@ class Lines(io.TextIOBase):
         return self._stream.buffer
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]
+    def encoding(self) -> str:  # type: ignore[override]  # a plain attribute there
         """As the process's own."""
         return str(self._stream.encoding)
 
