@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from turnout import spi
@@ -25,11 +25,11 @@ class LocalExecutor(spi.Executor):
 
     def submit(self, calls: Sequence[spi.Call]) -> Sequence[spi.Ticket]:
         self._here.on_start = self.on_start
-        for call in calls:
-            if call.options.timeout is not None:
-                break
-        else:
-            if self._child is None:
+        if self._child is None:
+            for call in calls:
+                if call.options.timeout is not None:
+                    break
+            else:
                 return self._here.submit(calls)
         timed = [call.options.timeout is not None for call in calls]
         # Each step may find a value that cannot be sent; nothing has started before the last.
@@ -49,12 +49,18 @@ class LocalExecutor(spi.Executor):
         self._child.on_start = self.on_start
         return self._child.submit(calls)
 
-    def wait_any(self, timeout: float | None = None) -> Sequence[spi.Completion]:
+    def wait_any(self, timeout: float | None = None) -> Iterable[spi.Completion]:
         if self._child is None:
             return self._here.wait_any(timeout)
-        done = list(self._here.wait_any(timeout))
-        done += self._child.wait_any(0 if done else timeout)
-        return done
+        return self._here_and_there(self._child, timeout)
+
+    def _here_and_there(
+        self, child: PoolExecutor, timeout: float | None
+    ) -> Iterator[spi.Completion]:
+        for completion in self._here.wait_any(timeout):
+            yield completion
+            timeout = 0
+        yield from child.wait_any(timeout)
 
     def cancel(self, tickets: Sequence[spi.Ticket]) -> None:
         self._here.cancel(tickets)

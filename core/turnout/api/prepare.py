@@ -11,6 +11,7 @@ from turnout.config import environments
 from turnout.dsl import Traced, Workflow
 from turnout.dsl.known import OPEN
 from turnout.dsl.trace import OpenInput
+from turnout.dsl.uncollected import uncollected
 from turnout.errors import ConfigError, TypeMismatch, cause
 from turnout.plan import Environment, Note, Plan, make_plan
 from turnout.plan.missing import NoValue, steered_by, told_at_once
@@ -33,20 +34,22 @@ def plan_for(workflow: Workflow[..., Any], composed: Composed, *, until: str = "
         config=composed.settings,
     )
     values = input_values(workflow, composed.inputs)
+    notes = [
+        Note("config", path, f"{path!r} is interpolated from a reserved node, and counts")
+        for path in composed.borrowed
+    ]
     try:
-        plan = make_plan(
-            _traced(workflow, values, environment),
-            values,
-            environment,
-            resolve=environment_named,
-            overrides=composed.turnout.tasks,
-            on_error=composed.turnout.on_error,
-            until=until,
-            notes=[
-                Note("config", path, f"{path!r} is interpolated from a reserved node, and counts")
-                for path in composed.borrowed
-            ],
-        )
+        with uncollected():
+            plan = make_plan(
+                _traced(workflow, values, environment),
+                values,
+                environment,
+                resolve=environment_named,
+                overrides=composed.turnout.tasks,
+                on_error=composed.turnout.on_error,
+                until=until,
+                notes=notes,
+            )
     except NoValue as error:
         if composed.advice:
             error.args = (f"{error}\n{composed.advice}",)

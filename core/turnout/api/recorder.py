@@ -13,15 +13,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from turnout.backend.call import UNSET
+from turnout.backend.call import UNSET, Summary
 from turnout.engine import Job, State
 from turnout.engine.jobs import DONE
 from turnout.storage.environment import GitQuery, installed_versions, start_git
 from turnout.storage.records import NodeRow, Records, RunRecord
-from turnout.storage.rows import PackedRow, usual_row
+from turnout.storage.rows import usual_row
 
 _BATCH_ROWS = 500
 _BATCH_SECONDS = 1.0
+_clock = time.perf_counter
+_NO_MORE = Summary()[3:]
 
 
 class Recorder:
@@ -50,14 +52,15 @@ class Recorder:
         self._keep = keep
         self._jobs: list[Job] = []
         self._more: list[NodeRow] = []
-        self._written = time.perf_counter()
+        self._due = _clock() + _BATCH_SECONDS
         self._git = _git(root)
         records.begin(run)
 
     def ended(self, job: Job) -> None:
         """A job has ended."""
-        self._jobs.append(job)
-        if len(self._jobs) >= _BATCH_ROWS or time.perf_counter() - self._written > _BATCH_SECONDS:
+        jobs = self._jobs
+        jobs.append(job)
+        if len(jobs) >= _BATCH_ROWS or _clock() > self._due:
             self.flush()
 
     def add(self, row: NodeRow) -> None:
@@ -78,9 +81,9 @@ class Recorder:
         rows = self._rows()
         if rows:
             self.records.nodes(self.run_id, rows)
-        self._written = time.perf_counter()
+        self._due = _clock() + _BATCH_SECONDS
 
-    def _rows(self) -> list[NodeRow | PackedRow]:
+    def _rows(self) -> list[NodeRow | str]:
         jobs, self._jobs = self._jobs, []
         more, self._more = self._more, []
         run_id, store, keep = self.run_id, self._store, self._keep
@@ -100,14 +103,14 @@ class Recorder:
         )
 
 
-def _usual_row(job: Job) -> PackedRow | None:
+def _usual_row(job: Job) -> str | None:
     """The row of a job of which there is no more to tell than of most; of any other ``None``."""
     summary = job.summary
-    if job.state is not DONE or summary is None or job.attempts:
+    if job.state is not DONE or summary is None or job.attempts or summary[3:] != _NO_MORE:
         return None
-    seconds, started, small, _, cached, key, digest, _, kept, _, metrics = summary
+    seconds, started, small = summary[:3]
     step = job.step
-    if type(small) is not int or step.spec is None or cached or key or digest or kept or metrics:
+    if type(small) is not int or step.spec is None:
         return None
     try:
         return usual_row(step.id, step.spec.name, started, seconds, small)

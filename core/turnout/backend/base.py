@@ -144,8 +144,10 @@ class Executor(abc.ABC):
         """
 
     @abc.abstractmethod
-    def wait_any(self, timeout: float | None = None) -> Sequence[Completion]:
+    def wait_any(self, timeout: float | None = None) -> Iterable[Completion]:
         """Wait until a ticket ends, and give all that have; each ticket is given once.
+
+        What gives them one by one may go on while more is submitted and cancelled in between.
 
         Args:
             timeout: seconds to wait at most; ``None`` waits as long as it takes. With nothing

@@ -7,6 +7,8 @@ of `Call.leaves`; it never traces the workflow around the task.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from turnout.graph import Shape, TaskOptions, TaskSpec
@@ -184,3 +186,10 @@ class Completion(NamedTuple):
     handle: Handle | None = None
     summary: Summary | None = None
     error: BaseException | None = None
+
+
+# What is made for every call, from all its fields in order: a class's own constructor, which
+# takes them by name and fills in defaults, costs three times as much.
+new_call: Final[Callable[[tuple[Any, ...]], Call]] = partial(tuple.__new__, Call)
+new_summary: Final[Callable[[tuple[Any, ...]], Summary]] = partial(tuple.__new__, Summary)
+new_completion: Final[Callable[[tuple[Any, ...]], Completion]] = partial(tuple.__new__, Completion)

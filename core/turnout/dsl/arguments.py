@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args, get_origin
 
 from turnout.dsl.fields import NoPart, items_of, output_fields
@@ -40,9 +40,15 @@ class Instantiate(Promise):
 
 
 def bind(
-    trace: Trace, task: Task[..., Any], given: Iterable[tuple[str, Any]]
+    trace: Trace, task: Task[..., Any], names: Iterable[str], values: Sequence[Any]
 ) -> tuple[Bound, tuple[str, ...]]:
     """Bindings of a call's arguments, and the parameters the annotations do not prove.
+
+    Args:
+        trace: the trace the call is made in.
+        task: what is called.
+        names: the parameters that are given.
+        values: the value of each.
 
     Raises:
         GraphError: an argument can never fit its parameter.
@@ -50,7 +56,8 @@ def bind(
     args: list[tuple[str, Binding]] = []
     unproven: tuple[str, ...] = ()
     annotations = task.annotations
-    for name, value in given:
+    for index, name in enumerate(names):
+        value = values[index]
         kind = type(value)
         wanted = annotations.get(name)
         if kind is Output:

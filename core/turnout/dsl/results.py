@@ -29,13 +29,13 @@ def judge(result: Any, promised: Any) -> tuple[Misfit | None, bool]:
     """The first part of a result that cannot fit, and whether every part is proven to fit."""
     proven = True
     for part, wanted in _parts(result, promised):
-        if not holds_promise(part):
+        kind = type(part)
+        if kind is not Output and not holds_promise(part):
             check = checker(wanted)
             found = None if check is None else check(part)
             if found is not None:
                 return Misfit(show(wanted), found), False
             continue
-        kind = type(part)
         promise = kind is Output or kind is Input
         produced = annotation_of(part) if promise else kind
         relation = relate(produced, wanted)
@@ -64,7 +64,10 @@ def _parts(result: Any, wanted: Any) -> Iterator[tuple[Any, Any]]:
         yield result, wanted
         return
     for part, hint in inside:
-        yield from _parts(part, hint)
+        if type(part) is Output:
+            yield part, hint
+        else:
+            yield from _parts(part, hint)
 
 
 def _inside(result: Any, kind: type, wanted: Any) -> list[tuple[Any, Any]] | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from types import FunctionType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from turnout.dsl import trace as tracing
@@ -24,7 +25,7 @@ from turnout.dsl.signatures import (
 from turnout.errors import GraphError
 from turnout.graph import Cache, Resources, Secret, TaskKey, TaskOptions, TaskSpec
 from turnout.graph.refs import ref_of, resolve
-from turnout.types import checker, claimed, hints, show
+from turnout.types import checker, claimed, exact_types, hints, show
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,6 +46,8 @@ class Task(Placeable, Generic[P, R]):
         dynamic: whether the body builds a graph at run time.
         is_async: whether the function is a coroutine function.
         positional_only: parameters that can only be given by position.
+        by_position: the parameters of a plain function that all can be given by position, and
+            that gives the result when it is called; ``None`` where there is more to it.
         plain: the task without what `with_options` laid over it.
         signature: the function's signature.
 
@@ -98,6 +101,8 @@ class Task(Placeable, Generic[P, R]):
         )
         self._by_position = frozenset(self._positional)
         self.positional_only = tuple(p.name for p in parameters if p.kind is _KINDS.POSITIONAL_ONLY)
+        plainly = type(fn) is FunctionType and not hasattr(fn, "__wrapped__")
+        self.by_position = None if dynamic or self.is_async or not plainly else self._positional
         self._accepts = frozenset(p.name for p in parameters if p.kind is not _KINDS.VAR_KEYWORD)
         self._required = frozenset(
             p.name for p in parameters if p.default is p.empty and p.kind is not _KINDS.VAR_KEYWORD
@@ -125,11 +130,16 @@ class Task(Placeable, Generic[P, R]):
         """What checks a result against the return annotation; see `turnout.types.checker`."""
         return checker(self.returns)
 
+    @functools.cached_property
+    def result_types(self) -> frozenset[type]:
+        """Classes whose direct instances need no check."""
+        return exact_types(self.returns)
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102  (the function's)
         result: Any  # what is made is a promise, and to editors the function's result
         trace = tracing.current()
         if trace is not None:
-            result = trace.add_task(self, self.arguments(args, kwargs))
+            result = trace.add_task(self, *self.arguments(args, kwargs))
         elif self.dynamic:
             result = plain_run(self, args, kwargs)
         else:
@@ -146,8 +156,8 @@ class Task(Placeable, Generic[P, R]):
 
     def arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Iterable[tuple[str, Any]]:
-        """The arguments of a call by parameter name.
+    ) -> tuple[Iterable[str], Sequence[Any]]:
+        """The parameters that a call gives, and the value of each.
 
         Raises:
             GraphError: they do not fit the signature.
@@ -155,7 +165,7 @@ class Task(Placeable, Generic[P, R]):
         names = self._positional
         count = len(args)
         if not kwargs and count == len(names) and self._all_by_position:
-            return zip(names, args)  # noqa: B905  (as many, and a strict one takes twice as long)
+            return names, args
         if count <= len(names):
             given = dict(zip(names, args, strict=False))
             given.update(kwargs)
@@ -165,7 +175,7 @@ class Task(Placeable, Generic[P, R]):
                 and (self._takes_more or given.keys() <= self._accepts)
                 and not (self.positional_only and kwargs.keys() & set(self.positional_only))
             ):
-                return given.items()
+                return given, [*given.values()]
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:

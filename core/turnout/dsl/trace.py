@@ -29,6 +29,7 @@ from turnout.graph import (
     WorkflowNode,
 )
 from turnout.graph.binding import path_text
+from turnout.graph.model import new_node
 
 if TYPE_CHECKING:
     from turnout.dsl.task import Task
@@ -143,12 +144,20 @@ class Trace:
         if node.guard is not None:
             self.guards[node.id] = node.guard
 
-    def add_task(self, task: Task[..., Any], given: Iterable[tuple[str, Any]]) -> Output:
+    def add_task(
+        self, task: Task[..., Any], names: Iterable[str], values: Sequence[Any]
+    ) -> Output:
         """A node for one call of a task; gives the promise of its result."""
         node_id = self.new_id(task.name)
-        args, unproven = arguments.bind(self, task, given)
+        args, unproven = arguments.bind(self, task, names, values)
         key = self._keys.get(task) or self.use_task(task)
-        self.add(TaskNode(node_id, key, args, unproven, task.node_options, self.guard, location()))
+        guard = self.guard
+        if guard is not None:
+            self.guards[node_id] = guard
+        fields = (
+            node_id, key, args, unproven, task.node_options, guard, location(), (), (), None, 1.0
+        )  # fmt: skip
+        self.nodes.append(new_node(fields))
         return Output(self, node_id, (), task.gives)
 
     def add_map(
@@ -161,7 +170,7 @@ class Trace:
     ) -> Output:
         """A node for a task mapped over lists; gives the promise of the list of results."""
         node_id = self.new_id(task.name)
-        args, unproven = arguments.bind(self, task, bound.items())
+        args, unproven = arguments.bind(self, task, bound, [*bound.values()])
         lists: list[tuple[str, Binding]] = []
         for name, value in mapped.items():
             binding, proven = arguments.bind_list(self, task, name, value)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import gc
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -28,6 +27,7 @@ from turnout.dsl.signatures import (
 )
 from turnout.dsl.task import Task, plain_run
 from turnout.dsl.trace import Trace, Traced
+from turnout.dsl.uncollected import uncollected
 from turnout.errors import GraphError
 from turnout.graph import Graph, Param
 from turnout.graph.refs import ref_of, resolve
@@ -38,21 +38,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 WHOLE_CONFIG_NAMES = ("cfg", "config")
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection: a graph holds all that is made.
-
-    Looking at it again and again would make large graphs cost more a node than small ones.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 class Workflow(Placeable, Generic[P, R]):
@@ -154,7 +139,7 @@ class Workflow(Placeable, Generic[P, R]):
             Exception: whatever else the body raises, with a note on the promises involved.
         """
         trace = Trace(self.name)
-        with _uncollected():
+        with uncollected():
             graph = self.graph_of(trace, values)
         return Traced(
             graph=graph,

@@ -160,7 +160,7 @@ class Ahead:
             frame.owner.step.needs if frame is not None and frame.owner.step.mapped else ()
         )
         for name, tree in step.args:
-            sources(tree, values)
+            values.update(sources(tree))
             if name in step.mapped and (step.concurrency or not known_length(tree, jobs)):
                 return False
         return all(

@@ -60,9 +60,7 @@ def _take(engine: Engine, job: Job, chosen: int, then: Tree) -> None:
         if index != chosen and other is not None:
             engine.values.drop(other)
     job.tree = then
-    found: set[int] = set()
-    sources(then, found)
-    for index in found:
+    for index in set(sources(then)):
         source = engine.jobs[index]
         if source.state is not State.DONE:
             source.consumers = [*source.consumers, job]

@@ -21,6 +21,7 @@ from turnout.backend.call import (
     Status,
     Summary,
     Ticket,
+    new_call,
 )
 from turnout.engine import branches, failure, growth
 from turnout.engine.ahead import Ahead
@@ -36,6 +37,7 @@ from turnout.errors import (
     TypeMismatch,
     WorkerLost,
 )
+from turnout.graph import Shape
 from turnout.plan import Environment, Plan, Step, Tree
 from turnout.types import check
 
@@ -165,7 +167,7 @@ class Engine:
 
     def _wait(self) -> None:
         """Take in what has ended, waiting for it where nothing has."""
-        outstanding = self.outstanding
+        outstanding, running = self.outstanding, self.running
         busy: Iterable[Executor] = outstanding
         # A run in the background looks now and then whether it has been cancelled.
         timeout = 0.25
@@ -174,7 +176,7 @@ class Engine:
             timeout = 0.05 if len(busy) > 1 else timeout
         for executor in tuple(busy):
             for completion in executor.wait_any(timeout):
-                job = self.running.pop(completion.ticket, None)
+                job = running.pop(completion.ticket, None)
                 if job is None:
                     continue
                 outstanding[executor] -= 1
@@ -183,6 +185,11 @@ class Engine:
                     self.ahead.keep(job, completion)
                 else:
                     self._end(job, completion)
+                # What runs here while it is waited for can go on at once, and holds on to no
+                # result that nobody needs any more.
+                del completion, job
+                if self.ready and not running and self.ahead is None and not self._cancelled:
+                    self._submit_ready()
 
     def _close_all(self) -> None:
         problem: Exception | None = None
@@ -271,21 +278,23 @@ class Engine:
         executor = self.executors.get(environment) or self.executor(environment)
         info = self._infos[environment]
         calls: list[Call] = []
-        kept: list[Job] = []
+        refused: list[Job] = []
         for job in jobs:
             try:
                 calls.append(self._call(job, executor, info))
-                kept.append(job)
             except (LookupError, AttributeError, TypeError, ValueError) as error:
+                refused.append(job)
                 self.fail(job, error)
         if not calls or self.stopping:
             return
+        if refused:
+            jobs = [job for job in jobs if job not in refused]
         try:
             tickets = executor.submit(calls)
         except EncodeError as error:
-            self._submit_singly(executor, kept, calls, error)
-            return
-        self._placed(executor, kept, tickets)
+            self._submit_singly(executor, jobs, calls, error)
+        else:
+            self._placed(executor, jobs, tickets)
 
     def _submit_singly(
         self, executor: Executor, jobs: list[Job], calls: list[Call], error: EncodeError
@@ -306,13 +315,14 @@ class Engine:
 
     def _placed(self, executor: Executor, jobs: list[Job], tickets: Sequence[Ticket]) -> None:
         running = self.running
-        for job, ticket in zip(jobs, tickets, strict=True):
+        for index, job in enumerate(jobs):
+            ticket = tickets[index]
             job.ticket = ticket
             job.executor = executor
             job.state = RUNNING
             running[ticket] = job
         self.outstanding[executor] += len(jobs)
-        if executor.accepts_pending and self.ahead is not None:
+        if self.ahead is not None and executor.accepts_pending:
             self.ahead.placed(jobs)
 
     def executor(self, environment: str) -> Executor:
@@ -346,48 +356,44 @@ class Engine:
     def _call(self, job: Job, executor: Executor, info: RunInfo) -> Call:
         step = job.step
         leaves: list[Any] = []
-        jobs = self.jobs
-        shapes: list[Any] | None = None
-        for _, tree in step.args:
-            if shapes is None:
-                tag = tree[0]
-                if tag == "const":
-                    leaves.append(tree[1])
+        shapes: tuple[Shape, ...] | None = None
+        for tree in step.trees:
+            tag = tree[0]
+            if tag == "const":
+                leaves.append(tree[1])
+                continue
+            if tag == "step" and len(tree) == 2:
+                source = self.jobs[tree[1]]
+                if source.tree is None and source.executor is executor:
+                    leaves.append(source.handle)
                     continue
-                if tag == "step" and len(tree) == 2:
-                    source = jobs[tree[1]]
-                    if source.tree is None and source.executor is executor:
-                        leaves.append(source.handle)
-                        continue
-                shapes = [("leaf", index) for index in range(len(leaves))]
-            shapes.append(
-                gather(tree, leaves, jobs, lambda job: self.values.brought(job, executor))
-            )
-        assert step.spec is not None
-        return Call(
-            step.id,
-            info,
-            step.spec,
-            step.options,
-            step.version,
-            step.names,
-            None if shapes is None else tuple(shapes),
-            tuple(leaves),
-            step.unproven,
-            len(job.attempts) + 1,
-        )
+            shapes, leaves = self._gathered(step, executor)
+            break
+        return new_call((
+            step.id, info, step.spec, step.options, step.version, step.names, shapes,
+            tuple(leaves), step.unproven, len(job.attempts) + 1,
+        ))  # fmt: skip
+
+    def _gathered(self, step: Step, executor: Executor) -> tuple[tuple[Shape, ...], list[Any]]:
+        """The shapes of a step's arguments, and their leaves."""
+        leaves: list[Any] = []
+
+        def brought(job: Job) -> Any:
+            return self.values.brought(job, executor)
+
+        shapes = [gather(tree, leaves, self.jobs, brought) for tree in step.trees]
+        return tuple(shapes), leaves
 
     # -- ends ----------------------------------------------------------------------------------
 
     def _end(self, job: Job, completion: Completion) -> None:
-        status = completion.status
-        summary = completion.summary
+        _, status, handle, summary, _ = completion
         job.summary = summary
         if summary is not None and summary.attempts:
             self.attempts(job, summary.attempts)
         if status is _DONE:
-            if completion.handle is not None:
-                job.handle = completion.handle
+            if handle is not None:
+                job.handle = handle
             if summary is not None and summary.expands:
                 growth.grow_dynamic(self, job)
             else:
@@ -449,12 +455,13 @@ class Engine:
 
     def finish(self, job: Job) -> None:
         """A job has succeeded, and with the last of its frame the frame's owner."""
-        owner = self._finish(job)
-        while owner is not None:
-            owner = self._finish(owner)
+        done: Job | None = job
+        while done is not None:
+            self._finish(done)
+            done = None if done.frame is None else self.left(done.frame)
 
-    def _finish(self, job: Job) -> Job | None:
-        """Tell, record, make consumers ready, drop what was used; gives the owner that is done."""
+    def _finish(self, job: Job) -> None:
+        """Tell, record, make consumers ready, drop what was used."""
         job.state = DONE
         if self.watch.active:
             summary = job.summary or Summary()
@@ -473,7 +480,6 @@ class Engine:
             self.values.drop_needs(job)
         if job.uses == 0:
             self.values.release(job)
-        return None if job.frame is None else self.left(job.frame)
 
     def left(self, frame: Frame) -> Job | None:
         """A job of a frame has ended; gives the frame's owner if it is done now."""

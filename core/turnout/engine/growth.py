@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from turnout.backend.call import Handle, Summary
@@ -46,9 +46,9 @@ def grow_map(engine: Engine, job: Job) -> None:
     unfinished = {index for index in step.needs if jobs[index].state is not State.DONE}
     # Items that are sent ahead with their map need what they take, and what the map needs.
     for number in range(count):
-        args = tuple(
-            (name, columns[name][number] if name in columns else tree) for name, tree in step.args
-        )
+        trees = tuple([
+            columns[name][number] if name in columns else tree for name, tree in step.args
+        ])
         item = Step(
             first + number,
             f"{step.id}[{number}]",
@@ -56,9 +56,9 @@ def grow_map(engine: Engine, job: Job) -> None:
             step.options,
             step.version,
             step.names,
-            args,
+            trees,
             step.unproven,
-            _needs(args, unfinished, jobs) if unfinished else (),
+            _needs(trees, unfinished, jobs) if unfinished else (),
             None,
             step.scope,
         )
@@ -101,11 +101,9 @@ def _split(engine: Engine, job: Job, source: Job) -> Sequence[Handle] | None:
 
 
 def _needs(
-    args: Sequence[tuple[str, Tree]], unfinished: set[int], jobs: Sequence[Job]
+    trees: Iterable[Tree], unfinished: set[int], jobs: Sequence[Job]
 ) -> tuple[int, ...]:
-    found: set[int] = set()
-    for _, tree in args:
-        sources(tree, found)
+    found = {index for tree in trees for index in sources(tree)}
     return tuple(sorted(unfinished | {i for i in found if jobs[i].state is not State.DONE}))
 
 

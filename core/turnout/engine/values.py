@@ -26,16 +26,12 @@ class Values:
 
     def hold(self, tree: Tree) -> None:
         """Keep what a tree takes its values from."""
-        found: set[int] = set()
-        sources(tree, found)
-        for index in found:
+        for index in set(sources(tree)):
             self._jobs[index].uses += 1
 
     def drop(self, tree: Tree) -> None:
         """Undo `hold`."""
-        found: set[int] = set()
-        sources(tree, found)
-        for index in found:
+        for index in set(sources(tree)):
             self._used(self._jobs[index])
 
     def drop_needs(self, job: Job) -> None:
@@ -71,8 +67,7 @@ class Values:
                 for executor, copy in self._copies.pop(job, {}).items():
                     executor.release([copy])
             if job.tree is not None:
-                found: set[int] = set()
-                sources(job.tree, found)
+                found = set(sources(job.tree))
                 job.tree = None
                 for index in found:
                     source = self._jobs[index]

@@ -43,7 +43,10 @@ def map_leaves(binding: Binding, change: Callable[[Binding], Binding]) -> Bindin
     if tag in LEAVES:
         return change(binding)
     if tag in ("list", "tuple"):
-        return (tag, tuple(map_leaves(item, change) for item in binding[1]))
+        items = [
+            change(item) if item[0] in LEAVES else map_leaves(item, change) for item in binding[1]
+        ]
+        return (tag, tuple(items))
     if tag in ("dict", "config"):
         return (tag, tuple((key, map_leaves(item, change)) for key, item in binding[1]))
     if tag == "object":
@@ -65,7 +68,10 @@ def leaves(binding: Binding) -> Iterator[Binding]:
         yield binding
     elif tag in ("list", "tuple"):
         for item in binding[1]:
-            yield from leaves(item)
+            if item[0] in LEAVES:
+                yield item
+            else:
+                yield from leaves(item)
     elif tag in ("dict", "config"):
         for _, item in binding[1]:
             yield from leaves(item)

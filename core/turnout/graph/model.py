@@ -6,9 +6,10 @@ same workflow with the same config compiles to the same bytes in every process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, NewType, TypeAlias
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple, NewType, TypeAlias
 
 from turnout.graph.binding import Binding, Path
 from turnout.graph.options import TaskOptions
@@ -91,6 +92,10 @@ class TaskNode(NamedTuple):
     mapped: tuple[str, ...] = ()
     concurrency: int | None = None
     min_success_ratio: float = 1.0
+
+
+# As the constructor, from all fields in order; every call in a workflow makes one.
+new_node: Final[Callable[[tuple[Any, ...]], TaskNode]] = partial(tuple.__new__, TaskNode)
 
 
 class MapNode(TaskNode):

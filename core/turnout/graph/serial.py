@@ -7,6 +7,8 @@ sorted, tables are in the order of their keys, and nothing depends on hashing or
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
 from turnout.graph.binding import freeze
@@ -46,7 +48,7 @@ def dumps(graph: Graph, *, brief: bool = False) -> str:
     Raises:
         EncodeError: a constant cannot be pickled.
     """
-    return _encode(to_json(graph, brief=brief))
+    return _text(graph, brief, turnout_graph=FORMAT_VERSION)
 
 
 def loads(text: str) -> Graph:
@@ -80,18 +82,72 @@ def _said(**items: Any) -> dict[str, Any]:
 
 
 def _graph(graph: Graph, brief: bool) -> dict[str, Any]:
+    inside = _said(
+        nodes=[_node(node) for node in graph.nodes],
+        workflows={key: _graph(inner, brief) for key, inner in graph.workflows.items()},
+    )
+    return {**_about(graph, brief), **inside}
+
+
+def _about(graph: Graph, brief: bool) -> dict[str, Any]:
+    """What is said of a graph beside its nodes and the workflows in it."""
     return _said(
         name=graph.name,
         ref=graph.ref,
         params=[_param(param) for param in graph.params],
-        nodes=[_node(node) for node in graph.nodes],
         result=graph.result,
         tasks={key: _task(spec) for key, spec in graph.tasks.items()},
-        workflows={key: _graph(inner, brief) for key, inner in graph.workflows.items()},
         values=[list(value.brief() if brief else value.encoded) for value in graph.values],
         fixed=[{"path": f.path, "what": f.what, "line": f.line} for f in graph.fixed],
         on_failure=_node(graph.on_failure) if graph.on_failure else None,
     )
+
+
+def _text(graph: Graph, brief: bool, **more: Any) -> str:
+    """`_graph` as text, with ``more`` beside it."""
+    parts = {key: _encode(item) for key, item in {**more, **_about(graph, brief)}.items()}
+    if graph.nodes:
+        parts["nodes"] = f"[{','.join(_node_texts(graph.nodes))}]"
+    if graph.workflows:
+        inner = sorted(graph.workflows.items())
+        texts = [f"{_quoted(key)}:{_text(other, brief)}" for key, other in inner]
+        parts["workflows"] = f"{{{','.join(texts)}}}"
+    return f"{{{','.join([f'{_quoted(key)}:{parts[key]}' for key in sorted(parts)])}}}"
+
+
+def _node_texts(nodes: Iterable[AnyNode]) -> Iterable[str]:
+    """Each `_node` as text.
+
+    That of a task of which only the arguments are to be told, as of nearly all, is put together
+    here: by way of a dict it takes three times as long.
+    """
+    texts: list[str] = []
+    known: dict[str, str] = {}
+    said, tail = ("", ""), ""
+    for node in nodes:
+        if type(node) is not TaskNode:
+            texts.append(_encode(_node(node)))
+            continue
+        node_id, task, args, unproven, options, guard, line, after, _, _, _ = node
+        if unproven or options is not None or guard is not None or after:
+            texts.append(_encode(_node(node)))
+            continue
+        bound = []
+        for name, binding in args:
+            source = binding[1]
+            if binding[0] == "output" and len(binding) == 2:
+                text = f'["output",{known.get(source) or _quoted(source)}]'
+            elif binding[0] == "const" and type(source) is int:
+                text = f'["const",{source}]'
+            else:
+                text = _encode(binding)
+            what = known.get(name) or known.setdefault(name, _quoted(name))
+            bound.append(f"[{what},{text}]")
+        if said != (line, task):  # seldom: most nodes come from loops
+            said, tail = (line, task), f'"line":{_quoted(line)},"task":{_quoted(task)}'
+        own = known[node_id] = _quoted(node_id)
+        texts.append(f'{{"args":[{",".join(bound)}],"id":{own},{tail}}}')
+    return texts
 
 
 def _param(param: Param) -> dict[str, Any]:

@@ -138,7 +138,10 @@ class _Frame:
 
     def run(self) -> Tree | None:
         for node in self.graph.nodes:
-            self.add(node)
+            if type(node) is TaskNode:  # as nearly all are
+                self._task(node)
+            else:
+                self.add(node)
         # What the cases of branches give is known once their nodes are laid out.
         for node, step, predicates in self.branches:
             step.cases = tuple(
@@ -164,60 +167,60 @@ class _Frame:
             self._branch(node)
 
     def _task(self, node: TaskNode) -> None:
-        like = (node.task, id(node.options))
-        annotations, spec, options, version = self.shared.get(like) or self._share(node)
-        unproven = node.unproven
-        needs: set[int] = set()
+        node_id, key, given, unproven, own, guard, _, after, mapped, concurrency, ratio = node
+        annotations, spec, options, version = self.shared.get((key, id(own))) or self._share(node)
+        needs: list[int] = []
         names: list[str] = []
-        args: list[tuple[str, Tree]] = []
-        for arg in node.args:
-            name, binding = arg
+        trees: list[Tree] = []
+        for name, binding in given:
             names.append(name)
             tag = binding[0]
             if tag == "const":
-                args.append(arg)  # is a tree as it stands
+                trees.append(binding)  # is a tree as it stands
                 continue
             if tag == "output" and len(binding) == 2:
                 tree = self.places[binding[1]]
                 if tree[0] == "step":
-                    needs.add(tree[1])
+                    needs.append(tree[1])
                 else:
-                    sources(tree, needs)
+                    needs += sources(tree)
             elif tag == "input":
                 wanted = annotations.get(name)
-                if name in node.mapped and wanted is not None:
+                if name in mapped and wanted is not None:
                     wanted = list.__class_getitem__(wanted)
-                tree, proven = self.inputs.tree(binding[1:], wanted, self.prefix + node.id, name)
+                tree, proven = self.inputs.tree(binding[1:], wanted, self.prefix + node_id, name)
                 if not proven:
-                    sources(tree, needs)
+                    needs += sources(tree)
                 elif name in unproven:
                     unproven = tuple([other for other in unproven if other != name])
             else:
                 tree = self.tree(binding)
-                sources(tree, needs)
-            args.append((name, tree))
-        given = tuple(names)
+                needs += sources(tree)
+            trees.append(tree)
+        if after or self.waits:
+            needs += self._also_needs(node)
+        said = tuple(names)
         index = len(self.steps)
         step = Step(
             index,
-            self.prefix + node.id,
+            self.prefix + node_id,
             spec,
             options,
             version,
-            self.names.setdefault(given, given),
-            tuple(args),
+            self.names.setdefault(said, said),
+            tuple(trees),
             unproven,
-            self._needs(node, needs),
-            self.outer_guard if node.guard is None else self._guard(node),
+            tuple(needs) if len(needs) < 2 else tuple(sorted(set(needs))),
+            self.outer_guard if guard is None else self._guard(guard),
             self.scope,
         )
-        if node.mapped:
-            step.mapped = node.mapped
-            step.concurrency = node.concurrency
-            step.ratio = node.min_success_ratio
+        if mapped:
+            step.mapped = mapped
+            step.concurrency = concurrency
+            step.ratio = ratio
             self._check_lengths(step)
         self.steps.append(step)
-        self.places[node.id] = ("step", index)
+        self.places[node_id] = ("step", index)
 
     def _share(self, node: TaskNode) -> _Shared:
         layout = self.layout
@@ -235,12 +238,14 @@ class _Frame:
             told = ", ".join(f"{name} has {length}" for name, length in known.items())
             self.layout.problems.append(f"map {step.id!r}: lists of unequal length: {told}")
 
-    def _needs(self, node: AnyNode, needs: set[int]) -> tuple[int, ...]:
+    def _also_needs(self, node: AnyNode) -> set[int]:
+        """What a node stands after though it takes no value from it."""
+        found: set[int] = set()
         for earlier in node.after:
-            needs |= self._steps_of(earlier)
+            found |= self._steps_of(earlier)
         if self.waits and not isinstance(node, BranchNode):
-            needs |= self._awaited([binding for _, binding in node.args])
-        return tuple(sorted(needs)) if len(needs) > 1 else tuple(needs)
+            found |= self._awaited([binding for _, binding in node.args])
+        return found
 
     def _awaited(self, bindings: Sequence[Binding]) -> set[int]:
         """What the workflows stand after whose results the bindings take."""
@@ -254,7 +259,7 @@ class _Frame:
     def _steps_of(self, node: NodeId) -> set[int]:
         """The steps that must have finished for a node to have finished."""
         found = set(self.waits.get(node, ()))
-        sources(self.places[node], found)
+        found.update(sources(self.places[node]))
         members = self.members.get(node)
         if members is not None:
             # A step in a case of a branch inside may never run; its branch waits for those that do.
@@ -265,10 +270,10 @@ class _Frame:
             )
         return found
 
-    def _guard(self, node: AnyNode) -> tuple[int, int] | None:
-        if node.guard is None:
+    def _guard(self, guard: tuple[NodeId, int] | None) -> tuple[int, int] | None:
+        if guard is None:
             return self.outer_guard
-        branch, case = node.guard
+        branch, case = guard
         return (self.places[branch][1], case)
 
     def _branch(self, node: BranchNode) -> None:
@@ -280,7 +285,7 @@ class _Frame:
         ]
         step = Step(
             index, self.prefix + node.id, None, TaskOptions(), "", (), (), (),
-            self._needs(node, needs), self._guard(node), self.scope,
+            tuple(sorted(needs | self._also_needs(node))), self._guard(node.guard), self.scope,
         )  # fmt: skip
         self.steps.append(step)
         self.branches.append((node, step, predicates))
@@ -291,7 +296,7 @@ class _Frame:
         trees = tuple(self.tree(binding) for binding in predicate[1:])
         needs |= self._awaited(predicate[1:])
         for tree in trees:
-            sources(tree, needs)
+            needs.update(sources(tree))
         return (predicate[0], *trees)
 
     def _workflow(self, node: WorkflowNode) -> None:
@@ -311,13 +316,13 @@ class _Frame:
             inner,
             trees,
             prefix=f"{self.prefix}{node.id}/",
-            guard=self._guard(node),
+            guard=self._guard(node.guard),
             parent=self.scope,
             names=self.inputs.names_for(node.args, node.id),
         )
         self.places[node.id] = ("const", None) if result is None else result
         self.members[node.id] = range(first, len(self.steps))
-        needs = set(self._needs(node, set()))
+        needs = self._also_needs(node)
         waits = needs | self.layout.program.scopes[scope].after
         if waits:
             self.waits[node.id] = waits
@@ -349,15 +354,14 @@ class _Frame:
         return map_leaves(binding, self.tree)
 
 
-def sources(tree: Tree, needs: set[int]) -> None:
-    """Add the steps a tree takes values from."""
+def sources(tree: Tree) -> Sequence[int]:
+    """The steps a tree takes values from; one may come several times."""
     tag = tree[0]
     if tag == "step":
-        needs.add(tree[1])
-    elif tag not in ("const", "own"):
-        for leaf in leaves(tree):
-            if leaf[0] == "step":
-                needs.add(leaf[1])
+        return (tree[1],)
+    if tag in ("const", "own"):
+        return ()
+    return [leaf[1] for leaf in leaves(tree) if leaf[0] == "step"]
 
 
 def _length(tree: Tree) -> int | None:

@@ -164,7 +164,7 @@ def _cut(program: Program, until: str) -> tuple[Tree | None, frozenset[int]]:
         names += [scope.prefix[:-1] for scope in program.scopes if scope.prefix]
         raise ConfigError(f"there is no node {until!r}; {choices(until, names)}")
     if result is not None:
-        sources(result, todo)
+        todo.update(sources(result))
     wanted: set[int] = set()
     while todo:
         index = todo.pop()
@@ -177,5 +177,5 @@ def _cut(program: Program, until: str) -> tuple[Tree | None, frozenset[int]]:
             todo.add(found.guard[0])
         for _, then, _ in found.cases or ():
             if then is not None:
-                sources(then, todo)
+                todo.update(sources(then))
     return result, frozenset(wanted)

@@ -31,8 +31,8 @@ class Step:
         options: its options, with node and config laid over.
         environment: name of the environment it runs in, ``""`` for the run's own.
         version: the task's version for the cache key; ``""`` when it is not cached.
-        names: the parameters of ``args``.
-        args: parameter name and tree.
+        names: the parameters that are given.
+        trees: where the value of each comes from.
         unproven: parameters to convert and check in the worker.
         needs: steps that must have finished.
         guard: the branch step and the case it belongs to.
@@ -44,8 +44,8 @@ class Step:
     """
 
     __slots__ = (
-        "args", "cases", "concurrency", "environment", "guard", "id", "index", "mapped", "names",
-        "needs", "options", "ratio", "scope", "spec", "unproven", "version",
+        "cases", "concurrency", "environment", "guard", "id", "index", "mapped", "names", "needs",
+        "options", "ratio", "scope", "spec", "trees", "unproven", "version",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917  (one for each thing a step always has)
@@ -56,7 +56,7 @@ class Step:
         options: TaskOptions,
         version: str,
         names: tuple[str, ...],
-        args: tuple[tuple[str, Tree], ...],
+        trees: tuple[Tree, ...],
         unproven: tuple[str, ...],
         needs: tuple[int, ...],
         guard: tuple[int, int] | None,
@@ -68,7 +68,7 @@ class Step:
         self.options = options
         self.version = version
         self.names = names
-        self.args = args
+        self.trees = trees
         self.unproven = unproven
         self.needs = needs
         self.guard = guard
@@ -78,6 +78,11 @@ class Step:
         self.mapped: tuple[str, ...] = ()
         self.concurrency: int | None = None
         self.ratio = 1.0
+
+    @property
+    def args(self) -> tuple[tuple[str, Tree], ...]:
+        """Parameter name and tree."""
+        return tuple(zip(self.names, self.trees, strict=True))
 
     def __repr__(self) -> str:
         return f"<step {self.index} {self.id}>"

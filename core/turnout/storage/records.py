@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from turnout.errors import ConfigError
-from turnout.storage.rows import NodeRow, PackedRow, packed, unpacked
+from turnout.storage.rows import NodeRow, packed, unpacked
 from turnout.storage.store import Store
 
 if TYPE_CHECKING:
@@ -113,8 +113,6 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
-# Rows hold plain values only, so looking for circles, a third of the work, is left out.
-_dumps_rows: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _RUN_INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(RunRecord._fields))})"
 # What is long stands apart, in the table of texts: the row of a run is written twice.
 _LONG_FIELDS: Final = ("versions", "graph")
@@ -172,7 +170,7 @@ class Records:
             connection.execute(_RUN_INSERT, row)
             connection.execute(_TEXT_INSERT, (run.id, self._versions[1], run.graph))
 
-    def nodes(self, run_id: str, rows: Iterable[NodeRow | PackedRow]) -> None:
+    def nodes(self, run_id: str, rows: Iterable[NodeRow | str]) -> None:
         """Record nodes in one transaction; a later row of a node replaces the one before."""
         with self._transaction() as connection:
             _insert(connection, run_id, rows)
@@ -187,7 +185,7 @@ class Records:
         git: Mapping[str, Any] | None = None,
         url: str | None = None,
         graph: str | None = None,
-        rows: Iterable[NodeRow | PackedRow] = (),
+        rows: Iterable[NodeRow | str] = (),
     ) -> None:
         """Record how a run ended with its last nodes, and what was only known by then."""
         if finished is None:
@@ -403,13 +401,13 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 def _insert(
-    connection: sqlite3.Connection, run_id: str, rows: Iterable[NodeRow | PackedRow]
+    connection: sqlite3.Connection, run_id: str, rows: Iterable[NodeRow | str]
 ) -> None:
     payloads: list[tuple[str, str, bytes]] = []
-    batch = [packed(row, payloads) if isinstance(row, NodeRow) else row for row in rows]
+    batch = ",".join([row if isinstance(row, str) else packed(row, payloads) for row in rows])
     if batch:
         # One text a batch: binding a value to SQLite costs more than writing it as JSON.
-        connection.execute("INSERT INTO batches VALUES (?, ?)", (run_id, _dumps_rows(batch)))
+        connection.execute("INSERT INTO batches VALUES (?, ?)", (run_id, f"[{batch}]"))
     if payloads:
         connection.executemany("INSERT INTO payloads VALUES (?, ?, ?)", payloads)
 

@@ -1,6 +1,6 @@
 """Annotations: read, shown, compared with each other and with values."""
 
-from turnout.types.check import check, checker
+from turnout.types.check import check, checker, exact_types
 from turnout.types.convert import convert
 from turnout.types.hints import hints
 from turnout.types.marks import Mark, claimed, each_of, has_mark
@@ -16,6 +16,7 @@ __all__ = [
     "convert",
     "describe",
     "each_of",
+    "exact_types",
     "has_mark",
     "hints",
     "relate",

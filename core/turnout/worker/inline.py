@@ -9,18 +9,15 @@ from __future__ import annotations
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from turnout.backend.base import Executor
-from turnout.backend.call import Attempt, Call, Completion, Handle, Status, Ticket
+from turnout.backend.call import Attempt, Call, Completion, Handle, Status, Ticket, new_completion
 from turnout.graph import TaskKey
 from turnout.graph.refs import resolve
 from turnout.worker.run import run_bare
 
-# Completions are handed over in batches of this many seconds, so that the engine's share of
-# a very short task stays small.
-_BATCH_SECONDS = 0.0005
 _DONE: Final = Status.DONE
 
 
@@ -59,30 +56,24 @@ class InlineExecutor(Executor):
             self._queue.append((ticket, call))
         return tickets
 
-    def wait_any(self, timeout: float | None = None) -> Sequence[Completion]:
-        """Run what is queued until a call fails or half a millisecond is over."""
-        done: list[Completion] = []
-        queue = self._queue
-        end = 0.0
-        while queue:
-            ticket, call = queue.popleft()
-            completion = self._run(ticket, call)
-            done.append(completion)
-            # Who watches is told of an end before the next beginning.
-            if completion.error is not None or not queue or self.on_start is not None:
+    def wait_any(self, timeout: float | None = None) -> Iterator[Completion]:
+        """Run what is queued, each call when the end of the one before it has been taken in.
+
+        None is begun after ``timeout`` seconds.
+        """
+        end = float("inf") if timeout is None else time.perf_counter() + timeout
+        while self._queue:
+            yield self._run(*self._queue.popleft())
+            if time.perf_counter() > end:
                 break
-            now = time.perf_counter()
-            end = end or now + _BATCH_SECONDS
-            if now >= end:
-                break
-        return done
 
     def _run(self, ticket: Ticket, call: Call) -> Completion:
-        task = self._tasks.get(call.task.key)
+        spec = call.task
+        task = self._tasks.get(spec.key)
         if task is None:
-            task = resolve(call.task.ref)
+            task = resolve(spec.ref)
         leaves = call.leaves
-        values = []
+        values: list[Any] = []
         for leaf in leaves:
             values.append(leaf.value if type(leaf) is Ref else leaf)  # noqa: PERF401
         digests: Sequence[str] = ()
@@ -94,7 +85,7 @@ class InlineExecutor(Executor):
             started = functools.partial(self._begins, self.on_start, ticket)
         status, value, error, summary = run_bare(call, values, task, digests, started)
         handle = Ref(value, summary.digest) if status is _DONE else None
-        return Completion(ticket, status, handle, summary, error)
+        return new_completion((ticket, status, handle, summary, error))
 
     @staticmethod
     def _begins(

@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from turnout.backend.call import UNSET, Attempt, Call, Kept, Status, Summary
+from turnout.backend.call import UNSET, Attempt, Call, Kept, Status, Summary, new_summary
 from turnout.errors import NonRetryable, TurnoutError, TypeMismatch
 from turnout.types import show
-from turnout.worker import caching
+from turnout.worker import caching, wrapping
 from turnout.worker.arguments import arguments
 from turnout.worker.context import active
-from turnout.worker.wrapping import surroundings, wraps_calls
 
 if TYPE_CHECKING:
     from turnout.dsl import Task
@@ -108,11 +107,11 @@ def run_bare(
             value, digest, cached, kept = _settled(call, key, value, seconds)
     except Exception as error:
         return _failed(call, error, begin, attempts, key)
-    summary = Summary(
+    fields = (
         seconds,
         begin + _EPOCH,
         small,
-        tuple(attempts),
+        tuple(attempts) if attempts else (),
         cached,
         key,
         digest,
@@ -121,7 +120,7 @@ def run_bare(
         task.dynamic,
         tuple(metrics.items()) if metrics else (),
     )
-    return _DONE, value, None, summary
+    return _DONE, value, None, new_summary(fields)
 
 
 def _attempted(
@@ -133,8 +132,12 @@ def _attempted(
     on_attempt: Tell | None,
 ) -> Any:
     """The task's result; failed attempts are noted, and repeated as often as it may be."""
-    number = call.attempt
-    wrapped = call.run.env_vars or call.options.env_vars or wraps_calls()
+    _, run, _, options, _, names, shapes, _, unproven, number = call
+    wrapped = (
+        run.env_vars or options.env_vars or (wrapping.hook is not False and wrapping.wraps_calls())
+    )
+    # As for nearly every call: `arguments` would give the values as they are, in this order.
+    at_once = names == task.by_position and shapes is None and not unproven and not wrapped
     while True:
         if on_attempt is not None:
             on_attempt(number, attempts)
@@ -142,17 +145,21 @@ def _attempted(
         token = active.set((call, number, metrics))
         kwargs: dict[str, Any] | None = None
         try:
+            if at_once:
+                return _checked(task.fn(*values), task, call)
             kwargs = arguments(call, values, task)
             if wrapped:
-                with surroundings(call):
+                with wrapping.surroundings(call):
                     return _invoke(task, kwargs, call)
             return _invoke(task, kwargs, call)
         except (Exception, SystemExit) as raised:
             error = raised if isinstance(raised, Exception) else _exit(raised)
-            last = 1 + (call.options.retries or 0)
+            last = 1 + (options.retries or 0)
             again = number < last and not isinstance(error, NonRetryable)
             attempts.append(Attempt(number, error, _clock() - begin, again))
             if not again:
+                if at_once:
+                    kwargs = dict(zip(names, values, strict=True))
                 _describe(error, call, kwargs)
                 if error is raised:
                     raise
@@ -177,8 +184,13 @@ def _invoke(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Any:
         from turnout.worker.asynchronous import run
 
         value = run(value)
+    return _checked(value, task, call)
+
+
+def _checked(value: Any, task: Task[..., Any], call: Call) -> Any:
+    """A task's result, which fits its annotation."""
     check = task.result_check
-    if check is not None:
+    if check is not None and type(value) not in task.result_types:
         found = check(value)
         if found is not None:
             raise TypeMismatch(f"result of node {call.id!r}", show(task.returns), found)

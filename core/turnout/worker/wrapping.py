@@ -10,30 +10,31 @@ from typing import Any
 from turnout.backend.call import Call
 from turnout.errors import PluginError
 
-_hook: Any = None
+hook: Any = None
+"""The plugins' hook that wraps calls; ``None`` before the first look, ``False`` if there is none."""
 
 
 def wraps_calls() -> bool:
     """Whether any plugin wraps calls; looked up once per process."""
-    global _hook
-    if _hook is None:
+    global hook
+    if hook is None:
         from turnout.backend.registry import registry
 
-        hook = registry().manager.hook.turnout_wrap_call
-        _hook = hook if hook.get_hookimpls() else False
-    return _hook is not False
+        found = registry().manager.hook.turnout_wrap_call
+        hook = found if found.get_hookimpls() else False
+    return hook is not False
 
 
 def no_wrappers() -> None:
     """Take it that no plugin wraps calls: a worker was told so, and need not look for plugins."""
-    global _hook
-    _hook = False
+    global hook
+    hook = False
 
 
 def forget_hooks() -> None:
     """Look the wrapping hooks up again; for tests that change the registry."""
-    global _hook
-    _hook = None
+    global hook
+    hook = None
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def surroundings(call: Call) -> Iterator[None]:
         with ExitStack() as stack:
             if wraps_calls():
                 # pluggy asks the plugin registered last first; it is to be the innermost.
-                for wrapper in reversed(_hook(call=call)):
+                for wrapper in reversed(hook(call=call)):
                     stack.enter_context(wrapper)
             yield
             swallowed = False
