@@ -18,13 +18,16 @@ _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{o
 _told: dict[str, str] = {}
 
 
-def location() -> str:
+def location(depth: int = 2) -> str:
     """``file:line`` of the innermost frame of the user's code.
+
+    Args:
+        depth: how many frames are known not to be the user's, this one and who asks at least.
 
     Where none is the user's, because the workflow is itself part of an installed package, it
     is that of the innermost frame outside turnout.
     """
-    frame: FrameType | None = sys._getframe(2)  # who asks is never the user
+    frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
         filename = frame.f_code.co_filename
         told = _told.get(filename)

@@ -99,7 +99,6 @@ class Task(Placeable, Generic[P, R]):
             for p in parameters
             if p.kind in (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)
         )
-        self._by_position = frozenset(self._positional)
         self.positional_only = tuple(p.name for p in parameters if p.kind is _KINDS.POSITIONAL_ONLY)
         plainly = type(fn) is FunctionType and not hasattr(fn, "__wrapped__")
         self.by_position = None if dynamic or self.is_async or not plainly else self._positional
@@ -108,7 +107,8 @@ class Task(Placeable, Generic[P, R]):
             p.name for p in parameters if p.default is p.empty and p.kind is not _KINDS.VAR_KEYWORD
         )
         self._takes_more = any(p.kind is _KINDS.VAR_KEYWORD for p in parameters)
-        self._all_by_position = self._required <= self._by_position
+        # How many arguments are all of them, without keywords; -1 where some need keywords.
+        self._whole = len(self._positional) if self._required <= set(self._positional) else -1
 
     @functools.cached_property
     def annotations(self) -> dict[str, Any]:
@@ -126,20 +126,19 @@ class Task(Placeable, Generic[P, R]):
         return claimed(self.returns) if self.dynamic else self.returns
 
     @functools.cached_property
-    def result_check(self) -> Callable[[Any], str | None] | None:
-        """What checks a result against the return annotation; see `turnout.types.checker`."""
-        return checker(self.returns)
-
-    @functools.cached_property
-    def result_types(self) -> frozenset[type]:
-        """Classes whose direct instances need no check."""
-        return exact_types(self.returns)
+    def result_test(self) -> tuple[frozenset[type], Callable[[Any], str | None] | None]:
+        """Classes whose direct instances fit the return annotation, and what checks all others."""
+        return exact_types(self.returns), checker(self.returns)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102  (the function's)
         result: Any  # what is made is a promise, and to editors the function's result
         trace = tracing.current()
         if trace is not None:
-            result = trace.add_task(self, *self.arguments(args, kwargs))
+            if kwargs or len(args) != self._whole:
+                names, values = self.arguments(args, kwargs)
+                result = trace.add_task(self, names, values)
+            else:
+                result = trace.add_task(self, self._positional, args)
         elif self.dynamic:
             result = plain_run(self, args, kwargs)
         else:
@@ -164,8 +163,6 @@ class Task(Placeable, Generic[P, R]):
         """
         names = self._positional
         count = len(args)
-        if not kwargs and count == len(names) and self._all_by_position:
-            return names, args
         if count <= len(names):
             given = dict(zip(names, args, strict=False))
             given.update(kwargs)

@@ -128,14 +128,14 @@ class Trace:
     def new_id(self, name: str) -> NodeId:
         """A node id that is not taken: the name, then ``name-2`` and so on."""
         ids = self._ids
-        free = name
-        count = ids.get(name)
-        if count is not None:
-            while free in ids:
-                count += 1
-                free = f"{name}-{count}"
-            ids[name] = count
-        ids[free] = 1
+        count = ids.get(name, 0)
+        free = name if count == 0 else f"{name}-{count + 1}"
+        while free in ids:
+            count += 1
+            free = f"{name}-{count + 1}"
+        ids[name] = count + 1
+        if count:
+            ids[free] = 1
         return free  # type: ignore[return-value]  # naming the type is a call
 
     def add(self, node: AnyNode) -> None:
@@ -144,9 +144,7 @@ class Trace:
         if node.guard is not None:
             self.guards[node.id] = node.guard
 
-    def add_task(
-        self, task: Task[..., Any], names: Iterable[str], values: Sequence[Any]
-    ) -> Output:
+    def add_task(self, task: Task[..., Any], names: Iterable[str], values: Sequence[Any]) -> Output:
         """A node for one call of a task; gives the promise of its result."""
         node_id = self.new_id(task.name)
         args, unproven = arguments.bind(self, task, names, values)
@@ -155,7 +153,7 @@ class Trace:
         if guard is not None:
             self.guards[node_id] = guard
         fields = (
-            node_id, key, args, unproven, task.node_options, guard, location(), (), (), None, 1.0
+            node_id, key, args, unproven, task.node_options, guard, location(3), (), (), None, 1.0
         )  # fmt: skip
         self.nodes.append(new_node(fields))
         return Output(self, node_id, (), task.gives)

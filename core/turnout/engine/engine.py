@@ -8,7 +8,7 @@ further jobs ready. Maps and dynamic tasks grow frames of further jobs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -292,28 +292,12 @@ class Engine:
         try:
             tickets = executor.submit(calls)
         except EncodeError as error:
-            self._submit_singly(executor, jobs, calls, error)
-        else:
-            self._placed(executor, jobs, tickets)
-
-    def _submit_singly(
-        self, executor: Executor, jobs: list[Job], calls: list[Call], error: EncodeError
-    ) -> None:
-        """Find the calls of a refused batch that cannot be sent, and submit the others."""
-        if len(calls) == 1:
-            self.fail(jobs[0], error)
-            return
-        for job, call in zip(jobs, calls, strict=True):
-            if self.stopping:
+            if len(jobs) == 1:
+                self.fail(jobs[0], error)
                 return
-            try:
-                tickets = executor.submit([call])
-            except EncodeError as culprit:
-                self.fail(job, culprit)
-            else:
-                self._placed(executor, [job], tickets)
-
-    def _placed(self, executor: Executor, jobs: list[Job], tickets: Sequence[Ticket]) -> None:
+            for job in jobs:  # one by one, to find those that cannot be sent
+                self._submit([job])
+            return
         running = self.running
         for index, job in enumerate(jobs):
             ticket = tickets[index]

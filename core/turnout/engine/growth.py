@@ -46,9 +46,9 @@ def grow_map(engine: Engine, job: Job) -> None:
     unfinished = {index for index in step.needs if jobs[index].state is not State.DONE}
     # Items that are sent ahead with their map need what they take, and what the map needs.
     for number in range(count):
-        trees = tuple([
-            columns[name][number] if name in columns else tree for name, tree in step.args
-        ])
+        trees = tuple(
+            [columns[name][number] if name in columns else tree for name, tree in step.args]
+        )
         item = Step(
             first + number,
             f"{step.id}[{number}]",
@@ -100,9 +100,7 @@ def _split(engine: Engine, job: Job, source: Job) -> Sequence[Handle] | None:
     return executor.split(source.handle, summary.length)
 
 
-def _needs(
-    trees: Iterable[Tree], unfinished: set[int], jobs: Sequence[Job]
-) -> tuple[int, ...]:
+def _needs(trees: Iterable[Tree], unfinished: set[int], jobs: Sequence[Job]) -> tuple[int, ...]:
     found = {index for tree in trees for index in sources(tree)}
     return tuple(sorted(unfinished | {i for i in found if jobs[i].state is not State.DONE}))
 

@@ -400,9 +400,7 @@ def _create(connection: sqlite3.Connection) -> None:
             time.sleep(0.005)
 
 
-def _insert(
-    connection: sqlite3.Connection, run_id: str, rows: Iterable[NodeRow | str]
-) -> None:
+def _insert(connection: sqlite3.Connection, run_id: str, rows: Iterable[NodeRow | str]) -> None:
     payloads: list[tuple[str, str, bytes]] = []
     batch = ",".join([row if isinstance(row, str) else packed(row, payloads) for row in rows])
     if batch:

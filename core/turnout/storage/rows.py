@@ -54,7 +54,7 @@ class NodeRow(NamedTuple):
 
 
 def usual_row(node: str, task: str, started: float, seconds: float, result: int) -> str:
-    """As `packed`, of a node that has succeeded at once with a whole number and nothing more to tell.
+    """As `packed`, of a node that succeeded at once with a whole number and no more to tell.
 
     >>> unpacked("r1", json.loads(usual_row("load", "load", 1.0, 0.5, 7))).payload
     b'7'

@@ -45,6 +45,7 @@ class InlineExecutor(Executor):
 
     def __init__(self, tasks: Mapping[TaskKey, Any]) -> None:
         self._tasks = tasks
+        self.on_start = None
         self._queue: deque[tuple[Ticket, Call]] = deque()
 
     def submit(self, calls: Sequence[Call]) -> Sequence[Ticket]:
@@ -63,11 +64,12 @@ class InlineExecutor(Executor):
         """
         end = float("inf") if timeout is None else time.perf_counter() + timeout
         while self._queue:
-            yield self._run(*self._queue.popleft())
+            yield self._run(self._queue.popleft())
             if time.perf_counter() > end:
                 break
 
-    def _run(self, ticket: Ticket, call: Call) -> Completion:
+    def _run(self, queued: tuple[Ticket, Call]) -> Completion:
+        ticket, call = queued
         spec = call.task
         task = self._tasks.get(spec.key)
         if task is None:

@@ -189,8 +189,8 @@ def _invoke(task: Task[..., Any], kwargs: dict[str, Any], call: Call) -> Any:
 
 def _checked(value: Any, task: Task[..., Any], call: Call) -> Any:
     """A task's result, which fits its annotation."""
-    check = task.result_check
-    if check is not None and type(value) not in task.result_types:
+    fitting, check = task.result_test
+    if type(value) not in fitting and check is not None:
         found = check(value)
         if found is not None:
             raise TypeMismatch(f"result of node {call.id!r}", show(task.returns), found)

@@ -11,7 +11,7 @@ from turnout.backend.call import Call
 from turnout.errors import PluginError
 
 hook: Any = None
-"""The plugins' hook that wraps calls; ``None`` before the first look, ``False`` if there is none."""
+"""The plugins' hook that wraps calls; ``None`` before anybody looked, ``False``: there is none."""
 
 
 def wraps_calls() -> bool:
