@@ -135,12 +135,31 @@ def test_any_graph_goes_to_json_and_back_unchanged(program: Any) -> None:
     assert dumps(back) == text
     assert dumps(trace()) == text
     assert text.isascii()
+    assert text == json.dumps(to_json(graph), sort_keys=True, separators=(",", ":"))
     assert from_json(to_json(graph)) == graph
     order_of = {node.id: index for index, node in enumerate(graph.nodes)}
     from turnout.dsl.finish import needs
 
     for node in graph.nodes:
         assert all(order_of[earlier] < order_of[node.id] for earlier in needs(node))
+
+
+@given(number=st.integers(), name=st.sampled_from(["größe", "seconde", "a_b"]))
+def test_names_of_any_alphabet_and_numbers_of_any_size_are_written_as_json(
+    number: int, name: str
+) -> None:
+    def measure(größe: int, **more: Any) -> int:
+        return größe
+
+    counted = task(name=name)(measure)
+
+    def flow() -> Any:
+        return counted(counted(number), **{'say "it"\n': 1, "no": None, "yes": True, "f": 0.5})
+
+    graph = workflow(flow).trace({}).graph
+    text = dumps(graph)
+    assert text == json.dumps(to_json(graph), sort_keys=True, separators=(",", ":"))
+    assert loads(text) == graph
 
 
 @given(value=constants)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -57,6 +58,29 @@ def test_a_call_gives_value_and_summary() -> None:
     assert found.summary.attempts == ()
     assert found.summary.seconds >= 0
     assert not found.summary.expands
+
+
+def test_a_decorated_function_is_called_as_its_wrapper_takes_it() -> None:
+    def by_name(fn: Any) -> Any:
+        @functools.wraps(fn)
+        def wrapper(**given: Any) -> Any:
+            return fn(**given) * 10
+
+        return wrapper
+
+    wrapped = task(by_name(add.fn))
+    found = outcome_of(wrapped, call_of(wrapped, names=["a", "b"], leaves=[1, 2]))
+    assert (found.value, found.error) == (30, None)
+
+
+def test_arguments_in_another_order_are_given_by_name() -> None:
+    @task
+    def less(a: int, b: int = 1) -> int:
+        return a - b
+
+    assert outcome_of(less, call_of(less, names=["b", "a"], leaves=[2, 10])).value == 8
+    assert outcome_of(less, call_of(less, names=["a"], leaves=[5])).value == 4
+    assert outcome_of(less, call_of(less, names=["a", "b"], leaves=[5, 3])).value == 2
 
 
 def test_only_small_plain_values_come_with_the_summary() -> None:
