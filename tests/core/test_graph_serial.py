@@ -148,7 +148,7 @@ def test_any_graph_goes_to_json_and_back_unchanged(program: Any) -> None:
 def test_names_of_any_alphabet_and_numbers_of_any_size_are_written_as_json(
     number: int, name: str
 ) -> None:
-    def measure(größe: int, **more: Any) -> int:
+    def measure(größe: int, **more: Any) -> int:  # noqa: PLC2401  (users write in any language)
         return größe
 
     counted = task(name=name)(measure)
