@@ -18,6 +18,7 @@ from benchmarks.rows import Row
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+ROWS = ("building", "startup", "imported", "frame", "cpu")
 COLUMNS = ("plain", "turnout", *rows.PEERS)
 
 
@@ -60,9 +61,12 @@ def _chosen(names: list[str]) -> Iterable[Row]:
     for name in names:
         if name in ("chained", "independent"):
             yield from rows.trivial(name, f"{name} trivial tasks, µs a task")
-        else:
+        elif name in ROWS:
             found = getattr(rows, name)()
             yield from [found] if isinstance(found, Row) else found
+        else:
+            choices = ", ".join(("chained", "independent", *ROWS, "ray"))
+            sys.exit(f"there is no row {name!r}; there are: {choices}")
 
 
 def _told(measured: Iterable[Row]) -> Iterable[Row]:

@@ -8,13 +8,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter, time
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 REPEATS = 5
+TURNS = 9
 
 
 def measure(module: str, function: str) -> dict[str, float]:
@@ -33,10 +37,66 @@ def measure(module: str, function: str) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def median_of(module: str, function: str) -> dict[str, float]:
-    """The median of each number over five fresh processes."""
-    results = [measure(module, function) for _ in range(REPEATS)]
-    return {key: median(result[key] for result in results) for key in results[0]}
+def medians(module: str, functions: Iterable[str]) -> dict[str, dict[str, float]]:
+    """The median of each number of each function, over five fresh processes that take turns."""
+    functions = tuple(functions)
+    turns = [[measure(module, function) for function in functions] for _ in range(REPEATS)]
+    return {
+        function: {key: median(turn[place][key] for turn in turns) for key in turns[0][place]}
+        for place, function in enumerate(functions)
+    }
+
+
+class Contestant(NamedTuple):
+    """What one contestant took, by its own clock.
+
+    Attributes:
+        build_s: what it built once, in seconds.
+        first: its first run in the process, in microseconds a task.
+        turns: each further turn, in microseconds a task.
+    """
+
+    build_s: float
+    first: float
+    turns: list[float]
+
+
+def contest(module: str, functions: Mapping[str, str]) -> dict[str, Contestant]:
+    """Let ``benchmarks.MODULE.FUNCTION`` of each contestant take turns, each in its own process."""
+    with tempfile.TemporaryDirectory() as parent, ExitStack() as stack:
+        found: dict[str, tuple[subprocess.Popen[str], Contestant]] = {}
+        for name, function in functions.items():
+            folder = Path(parent) / name
+            shutil.copytree(ROOT / "benchmarks", folder / "benchmarks")
+            (folder / ".turnout").mkdir()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.turns", module, function],
+                cwd=folder,
+                env=_environment(str(folder)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            ready = json.loads(_answer(process))
+            found[name] = process, Contestant(ready["build_s"], ready["first"], [])
+        for _ in range(TURNS):
+            for process, told in found.values():
+                assert process.stdin is not None
+                process.stdin.write("\n")
+                process.stdin.flush()
+                told.turns.append(float(_answer(process)))
+    return {name: told for name, (_, told) in found.items()}
+
+
+def _answer(process: subprocess.Popen[str]) -> str:
+    """The next line a contestant prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"{process.args} ended with status {process.wait()}")
+    return line
 
 
 @dataclass(frozen=True)

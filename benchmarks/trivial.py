@@ -7,48 +7,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 CHAINED = 200
 INDEPENDENT = 1000
+
+
+class Contest(NamedTuple):
+    """What one contestant runs, again and again.
+
+    Attributes:
+        run: runs it once, and gives its result.
+        expected: what the result must be.
+        tasks: how many tasks that are.
+        build_s: what was built once, before, in seconds.
+    """
+
+    run: Callable[[], Any]
+    expected: Any
+    tasks: int
+    build_s: float = 0.0
 
 
 def add_one(x: int) -> int:
     return x + 1
 
 
-def timed(run: Callable[[], Any], expected: Any, tasks: int) -> dict[str, float]:
-    """Microseconds a task: the first time in a fresh process, and the median of five more."""
-    seconds = []
-    for _ in range(6):
-        start = perf_counter()
-        result = run()
-        seconds.append(perf_counter() - start)
-        if result != expected:
-            raise AssertionError(f"expected {expected!r}, found {result!r}")
-    first, *rest = seconds
-    return {"first": first / tasks * 1e6, "median": sorted(rest)[2] / tasks * 1e6}
-
-
-def chained_plain() -> dict[str, float]:
+def chained_plain() -> Contest:
     def run() -> int:
         x = 0
         for _ in range(CHAINED):
             x = add_one(x)
         return x
 
-    return timed(run, CHAINED, CHAINED)
+    return Contest(run, CHAINED, CHAINED)
 
 
-def independent_plain() -> dict[str, float]:
-    return timed(
+def independent_plain() -> Contest:
+    return Contest(
         lambda: [add_one(i) for i in range(INDEPENDENT)],
         list(range(1, INDEPENDENT + 1)),
         INDEPENDENT,
     )
 
 
-def chained_turnout() -> dict[str, float]:
+def chained_turnout() -> Contest:
     import turnout
 
     task = turnout.task(add_one)
@@ -60,10 +63,10 @@ def chained_turnout() -> dict[str, float]:
             x = task(x)
         return x
 
-    return timed(lambda: turnout.run(chain).outputs, CHAINED, CHAINED)
+    return Contest(lambda: turnout.run(chain).outputs, CHAINED, CHAINED)
 
 
-def independent_turnout() -> dict[str, float]:
+def independent_turnout() -> Contest:
     import turnout
 
     task = turnout.task(add_one)
@@ -72,10 +75,10 @@ def independent_turnout() -> dict[str, float]:
     def wide() -> list[int]:
         return [task(i) for i in range(INDEPENDENT)]
 
-    return timed(lambda: turnout.run(wide).outputs, list(range(1, INDEPENDENT + 1)), INDEPENDENT)
+    return Contest(lambda: turnout.run(wide).outputs, list(range(1, INDEPENDENT + 1)), INDEPENDENT)
 
 
-def chained_flytekit() -> dict[str, float]:
+def chained_flytekit() -> Contest:
     import flytekit
 
     task = flytekit.task(add_one)
@@ -91,10 +94,10 @@ def chained_flytekit() -> dict[str, float]:
 
         return chain()
 
-    return timed(run, CHAINED, CHAINED)
+    return Contest(run, CHAINED, CHAINED)
 
 
-def independent_flytekit() -> dict[str, float]:
+def independent_flytekit() -> Contest:
     import flytekit
 
     task = flytekit.task(add_one)
@@ -106,10 +109,10 @@ def independent_flytekit() -> dict[str, float]:
 
         return wide()
 
-    return timed(run, list(range(1, INDEPENDENT + 1)), INDEPENDENT)
+    return Contest(run, list(range(1, INDEPENDENT + 1)), INDEPENDENT)
 
 
-def chained_pipefunc() -> dict[str, float]:
+def chained_pipefunc() -> Contest:
     from pipefunc import PipeFunc, Pipeline
 
     def build() -> Pipeline:
@@ -120,7 +123,7 @@ def chained_pipefunc() -> dict[str, float]:
     return built(build, f"x{CHAINED}", {"x0": 0}, CHAINED, CHAINED)
 
 
-def independent_pipefunc() -> dict[str, float]:
+def independent_pipefunc() -> Contest:
     from pipefunc import PipeFunc, Pipeline
 
     def build() -> Pipeline:
@@ -139,10 +142,9 @@ def independent_pipefunc() -> dict[str, float]:
 
 def built(
     build: Callable[[], Any], output: Any, given: dict[str, int], expected: Any, tasks: int
-) -> dict[str, float]:
-    """As `timed`, with building done once and told apart: it takes pipefunc seconds."""
+) -> Contest:
+    """Building is done once and told apart: it takes pipefunc seconds."""
     start = perf_counter()
     pipeline = build()
-    build_seconds = perf_counter() - start
-    result = timed(lambda: pipeline.run(output, kwargs=given), expected, tasks)
-    return {**result, "build_s": build_seconds}
+    seconds = perf_counter() - start
+    return Contest(lambda: pipeline.run(output, kwargs=given), expected, tasks, seconds)

@@ -50,26 +50,27 @@ class Recorder:
         self.run_id = run.id
         self._store = store
         self._keep = keep
-        self._jobs: list[Job] = []
-        self._more: list[NodeRow] = []
+        self._rows: list[NodeRow | str] = []
         self._due = _clock() + _BATCH_SECONDS
         self._git = _git(root)
         records.begin(run)
 
     def ended(self, job: Job) -> None:
         """A job has ended."""
-        jobs = self._jobs
-        jobs.append(job)
-        if len(jobs) >= _BATCH_ROWS or _clock() > self._due:
+        rows = self._rows
+        rows.append(
+            (self._keep and _usual_row(job)) or row_of(self.run_id, job, self._store, self._keep)
+        )
+        if len(rows) >= _BATCH_ROWS or _clock() > self._due:
             self.flush()
 
     def add(self, row: NodeRow) -> None:
         """Note what is no job: the workflow's result."""
-        self._more.append(row)
+        self._rows.append(row)
 
     def take(self, rows: Iterable[NodeRow]) -> None:
         """Note rows that were made elsewhere."""
-        self._more.extend(rows)
+        self._rows.extend(rows)
 
     def locate(self, url: str | None) -> None:
         """Write where a person can look at the run, before it has ended."""
@@ -78,17 +79,10 @@ class Recorder:
 
     def flush(self) -> None:
         """Write what has been gathered."""
-        rows = self._rows()
+        rows, self._rows = self._rows, []
         if rows:
             self.records.nodes(self.run_id, rows)
         self._due = _clock() + _BATCH_SECONDS
-
-    def _rows(self) -> list[NodeRow | str]:
-        jobs, self._jobs = self._jobs, []
-        more, self._more = self._more, []
-        run_id, store, keep = self.run_id, self._store, self._keep
-        rows = [(keep and _usual_row(job)) or row_of(run_id, job, store, keep) for job in jobs]
-        return [*rows, *more]
 
     def finish(self, status: str, error: BaseException | None, url: str | None = None) -> None:
         """Write how the run ended."""
@@ -99,7 +93,7 @@ class Recorder:
             None if error is None else f"{type(error).__name__}: {error}",
             git=None if git is None else git._asdict(),
             url=url,
-            rows=self._rows(),
+            rows=self._rows,
         )
 
 

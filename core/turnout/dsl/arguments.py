@@ -130,7 +130,8 @@ def take_apart(trace: Trace, value: Any) -> Binding:
     """
     kind = type(value)
     if kind is Output:
-        trace.usable(value)
+        if value._turnout_trace is not trace or trace.guards:
+            trace.usable(value)
         return ("output", value._turnout_node, *value._turnout_path)
     if kind is Input:
         if value._turnout_trace is not trace:

@@ -10,7 +10,8 @@ from turnout.dsl.fields import output_fields
 from turnout.dsl.inputs import Input
 from turnout.dsl.promise import Output, name_of
 from turnout.graph.binding import path_text
-from turnout.types import Relation, checker, relate, show
+from turnout.types import checker, relate, show
+from turnout.types.relate import PROVEN, REFUSED
 
 
 class Misfit(NamedTuple):
@@ -39,9 +40,9 @@ def judge(result: Any, promised: Any) -> tuple[Misfit | None, bool]:
         promise = kind is Output or kind is Input
         produced = annotation_of(part) if promise else kind
         relation = relate(produced, wanted)
-        if relation is Relation.REFUSED:
+        if relation is REFUSED:
             return Misfit(show(wanted), show(produced) + _source(part)), False
-        proven &= relation is Relation.PROVEN and (promise or wanted is Any)
+        proven &= relation is PROVEN and (promise or wanted is Any)
     return None, proven
 
 

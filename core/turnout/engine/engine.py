@@ -209,6 +209,7 @@ class Engine:
         """Make jobs of steps; those that need nothing are ready."""
         jobs = self.jobs
         entered: list[Job] = []
+        undecided: list[Job] = []
         for step in steps:
             job = Job(step, frame)
             jobs.append(job)
@@ -216,6 +217,8 @@ class Engine:
                 job.state = State.SKIPPED
                 continue
             entered.append(job)
+            if step.spec is None:
+                undecided.append(job)
             missing = 0
             for index in step.needs:
                 need = jobs[index]
@@ -238,9 +241,8 @@ class Engine:
                 self.ready.append(job)
             elif self.ahead is not None:
                 self.ahead.entered(job)
-        for job in entered:
-            if job.step.cases is not None:
-                branches.hold_results(self, job)
+        for job in undecided:
+            branches.hold_results(self, job)
         if frame is not None:
             frame.jobs += entered
             frame.remaining += len(entered)
@@ -438,32 +440,33 @@ class Engine:
         )
 
     def finish(self, job: Job) -> None:
-        """A job has succeeded, and with the last of its frame the frame's owner."""
+        """A job has succeeded, and with the last of its frame the frame's owner.
+
+        Tells and records it, makes consumers ready, and drops what nobody uses any more.
+        """
+        ended = self.ended
         done: Job | None = job
         while done is not None:
-            self._finish(done)
-            done = None if done.frame is None else self.left(done.frame)
-
-    def _finish(self, job: Job) -> None:
-        """Tell, record, make consumers ready, drop what was used."""
-        job.state = DONE
-        if self.watch.active:
-            summary = job.summary or Summary()
-            self.watch.ended(job, summary.seconds, summary.cached == "hit", summary.key)
-        self.ended(job)
-        for consumer in job.consumers:
-            consumer.missing -= 1
-            if consumer.missing == 0 and not self.stopping:
-                if consumer.state is WAITING:
-                    self.ready.append(consumer)
-                elif self.ahead is not None:
-                    self.ahead.late.append(consumer)
-        if self.ahead is not None:
-            self.ahead.finished(job)
-        if job.step.needs:
-            self.values.drop_needs(job)
-        if job.uses == 0:
-            self.values.release(job)
+            job = done
+            job.state = DONE
+            if self.watch.active:
+                summary = job.summary or Summary()
+                self.watch.ended(job, summary.seconds, summary.cached == "hit", summary.key)
+            ended(job)
+            for consumer in job.consumers:
+                consumer.missing -= 1
+                if consumer.missing == 0 and not self.stopping:
+                    if consumer.state is WAITING:
+                        self.ready.append(consumer)
+                    elif self.ahead is not None:
+                        self.ahead.late.append(consumer)
+            if self.ahead is not None:
+                self.ahead.finished(job)
+            if job.step.needs:
+                self.values.drop_needs(job)
+            if job.uses == 0:
+                self.values.release(job)
+            done = None if job.frame is None else self.left(job.frame)
 
     def left(self, frame: Frame) -> Job | None:
         """A job of a frame has ended; gives the frame's owner if it is done now."""

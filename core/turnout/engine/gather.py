@@ -45,6 +45,10 @@ def _leaf(
 
 def value_of(tree: Tree, jobs: Sequence[Job], fetch: Callable[[Job], Any]) -> Any:
     """The value of a tree, on the driver."""
+    if tree[0] == "step" and len(tree) == 2 and jobs[tree[1]].tree is None:
+        return fetch(jobs[tree[1]])
+    if tree[0] == "list":  # as from a map, and often long
+        return [value_of(item, jobs, fetch) for item in tree[1]]
     leaves: list[Any] = []
     shape = gather(tree, leaves, jobs, fetch)
     return build(shape, leaves)

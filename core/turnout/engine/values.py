@@ -88,8 +88,9 @@ class Values:
 
     def fetch(self, job: Job) -> Any:
         """A job's result in this process."""
-        if job.summary is not None and job.summary.small is not UNSET:
-            return job.summary.small
+        small = UNSET if job.summary is None else job.summary.small
+        if small is not UNSET:
+            return small
         if job.executor is None or job.handle is None:
             raise LookupError(f"node {job.step.id!r} has left no result")
         return job.executor.fetch(job.handle)

@@ -19,6 +19,7 @@ from turnout.graph.refs import resolve
 from turnout.worker.run import run_bare
 
 _DONE: Final = Status.DONE
+_clock = time.perf_counter
 
 
 class Ref(Handle):
@@ -62,10 +63,10 @@ class InlineExecutor(Executor):
 
         None is begun after ``timeout`` seconds.
         """
-        end = float("inf") if timeout is None else time.perf_counter() + timeout
+        end = float("inf") if timeout is None else _clock() + timeout
         while self._queue:
             yield self._run(self._queue.popleft())
-            if time.perf_counter() > end:
+            if _clock() > end:
                 break
 
     def _run(self, queued: tuple[Ticket, Call]) -> Completion:

@@ -26,6 +26,7 @@ _SMALL_TEXT = 4096
 _clock = time.perf_counter
 # Naming a member of an enum takes as long as a small call.
 _DONE: Final = Status.DONE
+_enter, _leave = active.set, active.reset
 _EPOCH = time.time() - _clock()
 
 _NO_INPUTS: Mapping[str, str] = {}
@@ -142,7 +143,7 @@ def _attempted(
         if on_attempt is not None:
             on_attempt(number, attempts)
         begin = _clock()
-        token = active.set((call, number, metrics))
+        token = _enter((call, number, metrics))
         kwargs: dict[str, Any] | None = None
         try:
             if at_once:
@@ -166,7 +167,7 @@ def _attempted(
                 raise error from raised
             number += 1
         finally:
-            active.reset(token)
+            _leave(token)
 
 
 def _exit(raised: BaseException) -> Exception:
