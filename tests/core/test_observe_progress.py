@@ -218,6 +218,16 @@ def test_what_tasks_print_stays_whole(tmp_path: Path) -> None:
     assert text.endswith("True\n")
 
 
+def test_a_line_begun_before_anything_is_drawn_is_not_drawn_over(tmp_path: Path) -> None:
+    body = """
+        sys.stdout.write("half a line")
+        sys.stdout.flush()
+        time.sleep(1.0)
+        print(", whole")
+    """
+    assert "half a line, whole\n" in typed(tmp_path, body)
+
+
 def test_nothing_is_drawn_over_a_question(tmp_path: Path) -> None:
     body = """
         time.sleep(0.5)

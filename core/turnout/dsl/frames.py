@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Final
 
 from turnout.graph.refs import module_name, short_file
@@ -18,16 +18,13 @@ _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{o
 _told: dict[str, str] = {}
 
 
-def location(depth: int = 2) -> str:
+def location() -> str:
     """``file:line`` of the innermost frame of the user's code.
-
-    Args:
-        depth: how many frames are known not to be the user's, this one and who asks at least.
 
     Where none is the user's, because the workflow is itself part of an installed package, it
     is that of the innermost frame outside turnout.
     """
-    frame: FrameType | None = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(2)  # who asks is never the user
     while frame is not None:
         filename = frame.f_code.co_filename
         told = _told.get(filename)
@@ -40,6 +37,27 @@ def location(depth: int = 2) -> str:
     while frame is not None and is_ours(frame.f_code.co_filename):
         frame = frame.f_back
     return "" if frame is None else f"{_file_of(frame)}:{frame.f_lineno}"
+
+
+class CallSites:
+    """The lines a body calls from; most calls of a large one come from few of them."""
+
+    def __init__(self) -> None:
+        # The code is held, so that no other comes to have its id.
+        self._told: dict[tuple[int, int], tuple[str, CodeType]] = {}
+
+    def location(self) -> str:
+        """As the function `location`; two frames further out is who may be the user."""
+        frame = sys._getframe(3)
+        code = frame.f_code
+        site = (id(code), frame.f_lasti)
+        told = self._told.get(site)
+        if told is not None:
+            return told[0]
+        found = location()
+        if not is_library(code.co_filename):  # a library's line stands for many of the user's
+            self._told[site] = (found, code)
+        return found
 
 
 def helper(body: object) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from turnout.dsl import arguments, known, predicate
 from turnout.dsl.fields import union_of
-from turnout.dsl.frames import location
+from turnout.dsl.frames import CallSites, location
 from turnout.dsl.inputs import use
 from turnout.dsl.known import OPEN
 from turnout.dsl.predicate import Predicate
@@ -89,6 +89,7 @@ class Trace:
         after: the nodes each node waits for though no data flows.
         returned: the annotation of the body's result, as far as its promises tell.
         proven: whether the annotations prove that the result is what was promised.
+        sites: the lines that tasks are called from.
         unordered: whether nodes may stand before some they need.
     """
 
@@ -120,6 +121,7 @@ class Trace:
         self.returned: Any = Any
         self.proven = True
         self.handed: dict[int, Binding] = {}
+        self.sites = CallSites()
         self._ids: dict[str, int] = {}
         self._keys: dict[Task[..., Any], TaskKey] = {}
 
@@ -152,8 +154,9 @@ class Trace:
         guard = self.guard
         if guard is not None:
             self.guards[node_id] = guard
+        line = self.sites.location()
         fields = (
-            node_id, key, args, unproven, task.node_options, guard, location(3), (), (), None, 1.0
+            node_id, key, args, unproven, task.node_options, guard, line, (), (), None, 1.0
         )  # fmt: skip
         self.nodes.append(new_node(fields))
         return Output(self, node_id, (), task.gives)

@@ -48,6 +48,7 @@ class LiveProgress:
         self._screen = _Screen(stream)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._opened = contextlib.ExitStack()
         self.node_started = self._tally.node_started
         self.node_failed = self._tally.node_failed
         self.node_retried = self._tally.node_retried
@@ -58,6 +59,8 @@ class LiveProgress:
         """A run begins; its view opens if it is still going on after a moment."""
         self._tally.run_started(event)
         self._stop.clear()
+        # At once, so that a line that is begun before anything is drawn is known to be unfinished.
+        self._opened.enter_context(self._screen.opened())
         self._thread = threading.Thread(target=self._draw, name="turnout progress", daemon=True)
         self._thread.start()
 
@@ -80,6 +83,7 @@ class LiveProgress:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=2.0)
         self._thread = None
+        self._opened.close()
 
     def _draw(self) -> None:
         if self._stop.wait(_PATIENCE):
@@ -87,16 +91,15 @@ class LiveProgress:
         from rich.console import Console
 
         console = Console(file=self._stream, force_terminal=True, no_color=not self._colour)
-        with self._screen.opened():
-            step = 0
-            while True:
-                try:
-                    self._screen.show(self._frame(console, step))
-                except (OSError, ValueError):
-                    return
-                if self._stop.wait(_PERIOD):
-                    return
-                step += 1
+        step = 0
+        while True:
+            try:
+                self._screen.show(self._frame(console, step))
+            except (OSError, ValueError):
+                return
+            if self._stop.wait(_PERIOD):
+                return
+            step += 1
 
     def _frame(self, console: Console, step: int) -> list[str]:
         """The lines of the view, each cut to the width of the terminal."""
@@ -216,7 +219,8 @@ class _Screen:
         try:
             yield
         finally:
-            self.erase()
+            with contextlib.suppress(OSError, ValueError):  # nobody looks at it any more
+                self.erase()
             builtins.input = asked
             if sys.stdout is shared[0]:
                 sys.stdout = before[0]
