@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 
@@ -10,6 +11,19 @@ SMALL, LARGE = 1_000, 10_000
 
 def add_one(x: int) -> int:
     return x + 1
+
+
+def in_turns(build: Callable[[int], float]) -> dict[str, float]:
+    """Medians of five turns, each of five small graphs and a large one, and of how they compare."""
+    small, large = [], []
+    for _ in range(5):
+        small.append(median(build(SMALL) for _ in range(5)))
+        large.append(build(LARGE))
+    return {
+        "small_ms": median(small) * 1e3,
+        "large_ms": median(large) * 1e3,
+        "times": median(b / a for a, b in zip(small, large, strict=True)),
+    }
 
 
 def turnout() -> dict[str, float]:
@@ -29,10 +43,7 @@ def turnout() -> dict[str, float]:
             raise AssertionError(len(traced.graph.nodes))
         return seconds
 
-    return {
-        "small_ms": median(build(SMALL) for _ in range(5)) * 1e3,
-        "large_ms": median(build(LARGE) for _ in range(5)) * 1e3,
-    }
+    return in_turns(build)
 
 
 def flytekit() -> dict[str, float]:
@@ -52,7 +63,4 @@ def flytekit() -> dict[str, float]:
             raise AssertionError(len(wide.nodes))
         return seconds
 
-    return {
-        "small_ms": median(build(SMALL) for _ in range(5)) * 1e3,
-        "large_ms": median(build(LARGE) for _ in range(5)) * 1e3,
-    }
+    return in_turns(build)
