@@ -28,9 +28,8 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from turnout.backend.base import Project
 from turnout.backend.call import UNSET, Attempt, Call, Handle, RunInfo, Status, Summary
 from turnout.errors import EncodeError
 from turnout.graph import Cache, TaskKey, TaskOptions
@@ -43,6 +42,9 @@ from turnout.worker.logs import speaker
 from turnout.worker.payload import Payload, dumps, is_scalar, whole
 from turnout.worker.run import Outcome
 from turnout.worker.wrapping import wraps_calls
+
+if TYPE_CHECKING:
+    from turnout.backend.base import Project
 
 Message = list[Bytes]
 
