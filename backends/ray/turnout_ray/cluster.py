@@ -6,6 +6,7 @@ Runs of one process that overlap share it; the last to leave stops what was star
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -250,6 +251,8 @@ def _imported_meanwhile() -> Iterator[None]:
         for name in _FOR_A_CALL:
             with contextlib.suppress(Exception):  # whoever needs it meets it again
                 importlib.import_module(name)
+        # All that has been imported for Ray is young. Somebody has to look through it once.
+        gc.collect(1)
 
     thread = threading.Thread(target=load, name="turnout-ray-imports", daemon=True)
     thread.start()
