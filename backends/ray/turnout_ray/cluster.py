@@ -38,7 +38,7 @@ _FOR_A_CALL: Final = (
     "pyarrow", "pyarrow.json", "pydantic.main", "pydantic.types", "pydantic.v1.fields",
     "cloudpickle",
 )  # fmt: skip
-"""What Ray imports where it is installed to serialize its first value, and we for our first call."""
+"""What Ray imports, where it is installed, to serialize a first value; and we for a first call."""
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set in a Ray job's process, whose workers have the job's files already."""

@@ -5,7 +5,7 @@ words, the others are values, each a pickle and the buffers it leaves out.
 
 To the worker:
 
-``("setup", run, argv, main, modules, root, source, wraps, level)``  once, first
+``("setup", run, argv, main, modules, root, source, hooks, level)``  once, first
 ``("set", variables)``                          environment variables, for good
 ``("task", number, by_value, file)``            spec and options, and the task if it goes by value
 ``("call", id, number, ...)``                   one call, with the values of its leaves
@@ -35,6 +35,7 @@ from turnout.errors import EncodeError
 from turnout.graph import Cache, TaskKey, TaskOptions
 from turnout.graph.binding import leaves as leaves_of
 from turnout.graph.refs import module_name
+from turnout.storage.plugged import plugin_codecs
 from turnout.worker import failures
 from turnout.worker.describe import describe
 from turnout.worker.frames import Bytes
@@ -92,7 +93,8 @@ class Sender:
         argv = list(sys.argv)
         root, source = os.fspath(project.root), os.fspath(project.source)
         info = identified(info)
-        said = ("setup", info, argv, script, modules, root, source, wraps_calls(), _level())
+        hooks = wraps_calls(), bool(plugin_codecs())
+        said = ("setup", info, argv, script, modules, root, source, hooks, _level())
         return [pickle.dumps(said, protocol=5)]
 
     def parcel(
