@@ -29,6 +29,7 @@ from turnout.dsl import (
 )
 from turnout.dsl.task import set_plain_runner
 from turnout.graph import Cache, Resources, Secret
+from turnout.uncollected import uncollected
 from turnout.worker.context import TaskContext, current
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    found = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+    with uncollected():
+        found = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
     return found
 
 

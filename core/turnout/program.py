@@ -11,6 +11,7 @@ from turnout.api import Run, prepare
 from turnout.api.signals import ended_as_interrupted
 from turnout.dsl import Workflow
 from turnout.errors import ConfigError, RunFailed
+from turnout.uncollected import uncollected
 
 if TYPE_CHECKING:
     from turnout.config.composed import Composed
@@ -48,7 +49,8 @@ def run_program(
         until: the node after which to end.
         pdb: whether to open the debugger where a task failed.
     """
-    from turnout.config.app import compose_main
+    with uncollected():  # Hydra is large
+        from turnout.config.app import compose_main
 
     if not isinstance(workflow, Workflow):
         raise ConfigError(f"turnout.main takes a workflow, not {workflow!r}")

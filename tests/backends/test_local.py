@@ -529,6 +529,38 @@ class TestScripts:
         assert done.stdout == "True True\n"
 
 
+def test_workers_start_while_the_run_is_recorded(monkeypatch: Any) -> None:
+    before = children()
+
+    def refuse(home: str) -> Any:
+        assert len(children() - before) == 2
+        raise OSError("no records")
+
+    monkeypatch.setattr("turnout.api.execute.records_at", refuse)
+
+    @turnout.workflow
+    def three() -> list[int]:
+        return [flows.add(i, i) for i in range(3)]
+
+    with pytest.raises(OSError, match="no records"):
+        turnout.run(three, execution_environment=WORKERS)
+    assert children() == before
+
+
+def test_workers_do_not_look_for_plugins() -> None:
+    @turnout.task
+    def loaded(earlier: list[str]) -> list[str]:
+        return [name for name in sys.modules if name not in earlier]
+
+    @turnout.workflow
+    def twice() -> list[str]:
+        return loaded(loaded([]))
+
+    found = turnout.run(twice, execution_environment={"backend": "local", "workers": 1}).outputs
+    assert "turnout.worker.keeping" in found  # the first result, no plain number, was kept
+    assert "turnout.backend.registry" not in found
+
+
 def test_workers_that_do_not_start_are_told(monkeypatch: Any) -> None:
     broken = folder("broken")
     Path(broken, "turnout").mkdir()

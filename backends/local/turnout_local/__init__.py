@@ -76,6 +76,9 @@ class LocalBackend(spi.ExecutorBackend):
                 )
         return problems
 
+    def starts_ahead(self, config: Any) -> bool:
+        return config.workers is not None
+
     def open(self, session: spi.Session) -> spi.Executor:
         config = session.config
         if config.workers is None:

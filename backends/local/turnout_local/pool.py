@@ -56,6 +56,9 @@ class PoolExecutor(spi.Executor):
 
     # -- what the engine asks ------------------------------------------------------------------
 
+    def expect(self, calls: int) -> None:
+        self._grow(calls)
+
     def submit(self, calls: Sequence[spi.Call]) -> Sequence[spi.Ticket]:
         # Processes boot while the calls are made ready.
         self._grow(len(self._queue) + len(calls))

@@ -5,6 +5,9 @@ Runs of one process that overlap share it; the last to leave stops what was star
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
 import os
 import signal
 import socket
@@ -30,6 +33,12 @@ _project: spi.Project | None = None
 """The project whose files went along."""
 
 _OF_AN_INSTANCE: Final = ("num_cpus", "num_gpus", "object_store_memory", "dashboard")
+
+_FOR_A_CALL: Final = (
+    "pyarrow", "pyarrow.json", "pydantic.main", "pydantic.types", "pydantic.v1.fields",
+    "cloudpickle",
+)  # fmt: skip
+"""What Ray imports, where it is installed, to serialize a first value; and we for a first call."""
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set in a Ray job's process, whose workers have the job's files already."""
@@ -222,11 +231,35 @@ def _connect(config: Any, project: spi.Project) -> None:
         if config.object_store_memory is not None:
             common["object_store_memory"] = spi.memory_bytes(config.object_store_memory)
     try:
-        ray.init(runtime_env=environment or None, **common)
+        with _imported_meanwhile():
+            ray.init(runtime_env=environment or None, **common)
     except Exception as error:
         if ray.is_initialized():
             ray.shutdown()
         raise spi.PluginError(_reason(config, error)) from error
+
+
+@contextmanager
+def _imported_meanwhile() -> Iterator[None]:
+    """Import what Ray needs for the first call while it waits for its processes to start.
+
+    The call itself would have to wait for these imports otherwise. Ray stays in this thread: the
+    processes it starts end with the thread that started them.
+    """
+
+    def load() -> None:
+        for name in _FOR_A_CALL:
+            with contextlib.suppress(Exception):  # whoever needs it meets it again
+                importlib.import_module(name)
+        # All that has been imported for Ray is young. Somebody has to look through it once.
+        gc.collect(1)
+
+    thread = threading.Thread(target=load, name="turnout-ray-imports", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def _knock(address: str) -> None:

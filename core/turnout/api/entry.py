@@ -17,6 +17,7 @@ from turnout.backend.registry import registry
 from turnout.config.plain import compose_plain
 from turnout.dsl import Workflow
 from turnout.errors import ConfigError, PlanError
+from turnout.uncollected import uncollected
 
 if TYPE_CHECKING:
     from turnout.backend.base import Project
@@ -74,8 +75,9 @@ def run(
             'stands in; put the call under `if __name__ == "__main__":`'
         )
     _refuse_taken(workflow, config, {"name": name, "tags": tags, "wait": not wait})
-    composed = compose_plain(workflow, config, execution_environment, inputs)
-    execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
+    with uncollected():  # the plugins, where they are not loaded yet, and a plan that stays
+        composed = compose_plain(workflow, config, execution_environment, inputs)
+        execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
     this: Run[R] = Run(execution.run_id, execution=execution)
     if not wait:
         execution.start()

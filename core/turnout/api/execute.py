@@ -21,6 +21,7 @@ from turnout.plan import Environment, Plan
 from turnout.plan.settings import never_met
 from turnout.storage.opened import records_at
 from turnout.storage.records import NodeRow, Records
+from turnout.uncollected import uncollected
 
 if TYPE_CHECKING:
     from turnout.api.detached import Follower
@@ -90,6 +91,8 @@ class Execution:
         self._engine: Engine | Follower | None = None
         self.errand: bytes | None = None
         self._follower: Follower | None = None
+        self._ahead: Executor | None = None
+        """The executor of the run's own environment, opened before the engine asks for it."""
 
     def start(self) -> None:
         """Execute in a thread of its own."""
@@ -110,10 +113,41 @@ class Execution:
         Raises:
             KeyboardInterrupt: the user interrupted; the run is recorded as cancelled.
         """
-        plan = self.plan
-        if not isinstance(plan.environment.backend, ExecutorBackend):
-            raise PlanError([f"{plan.environment.backend.name!r} does not execute graphs here"])
+        backend = self.plan.environment.backend
+        if not isinstance(backend, ExecutorBackend):
+            raise PlanError([f"{backend.name!r} does not execute graphs here"])
         self._see_to_store()
+        try:
+            if self.errand is None and backend.starts_ahead(self.plan.environment.config):
+                self._start_ahead()
+            self._execute()
+        finally:
+            self._close_ahead()
+
+    def _start_ahead(self) -> None:
+        """Let what the first calls need start up while the run is being recorded."""
+        plan = self.plan
+        first = sum(
+            not (step.needs or step.guard or step.environment) and step.spec is not None
+            for step in plan.program.steps
+            if plan.wanted is None or step.index in plan.wanted
+        )
+        if not first:
+            return
+        try:
+            self._ahead = self._open(plan.environment)
+            self._ahead.expect(first)
+        except Exception:  # the engine meets it again, and then there is a record to tell of it
+            self._close_ahead()
+
+    def _close_ahead(self) -> None:
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            ahead.close()
+
+    def _execute(self) -> None:
+        """Record the run and drive it."""
+        plan = self.plan
         self.records = records_at(self.home)
         recorder = Recorder(
             self.records,
@@ -189,9 +223,13 @@ class Execution:
         return self._follower
 
     def _open(self, environment: Environment) -> Executor:
+        if self._ahead is not None and environment is self.plan.environment:
+            ahead, self._ahead = self._ahead, None
+            return ahead
         backend = environment.backend
         assert isinstance(backend, ExecutorBackend)
-        executor = backend.open(self._session(environment))
+        with uncollected():  # an SDK may be large
+            executor = backend.open(self._session(environment))
         self.url = self.url or executor.url
         return executor
 

@@ -135,6 +135,12 @@ class Executor(abc.ABC):
     """Set by the engine when somebody watches: to be called from `wait_any` when a call begins.
     An executor that cannot tell leaves it alone."""
 
+    def expect(self, calls: int) -> None:
+        """Start what so many calls will need, never waiting for it; they come in a moment.
+
+        Asked at most once, before the first call, and only where `ExecutorBackend.starts_ahead`.
+        """
+
     @abc.abstractmethod
     def submit(self, calls: Sequence[Call]) -> Sequence[Ticket]:
         """Take a batch of calls, never waiting for any; one ticket each, in order.
@@ -341,6 +347,14 @@ class ExecutorBackend(Backend):
         Raises:
             PluginError: the SDK is missing; the message says how to install it.
         """
+
+    def starts_ahead(self, config: Any) -> bool:
+        """Whether what an executor starts can start up while the run is still being recorded.
+
+        It is then opened before that, and told by `Executor.expect` what comes. Opening it must
+        not take time.
+        """
+        return False
 
     def elsewhere(self, config: Any) -> EnvironmentConfig | None:
         """The settings with which a process elsewhere is to drive the run; ``None``: this one."""

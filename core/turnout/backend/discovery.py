@@ -44,4 +44,17 @@ def entry_points(group: str) -> Iterator[tuple[importlib.metadata.EntryPoint, st
                 whole = importlib.metadata.Distribution.at(Path(path))
                 for point in whole.entry_points:
                     if point.group == group:
-                        yield point, whole.metadata["Name"] or distribution
+                        yield point, _name_in(path) or distribution
+
+
+def _name_in(folder: str) -> str:
+    """A distribution's name as it writes it; loading a parser of mails takes longer than this."""
+    for file in ("METADATA", "PKG-INFO"):
+        try:
+            with open(os.path.join(folder, file), encoding="utf-8") as lines:
+                for line in lines:
+                    if line.startswith("Name:"):
+                        return line.partition(":")[2].strip()
+        except OSError:
+            continue
+    return ""

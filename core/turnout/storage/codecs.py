@@ -6,7 +6,6 @@ codec cannot give back unchanged goes to pickle. Codecs of plugins are asked bef
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from turnout.errors import EncodeError, PluginError
 from turnout.graph.tags import NotPlain, tagged, untagged
+from turnout.storage.plugged import plugin_codecs
 
 __all__ = ["Codec", "Encoded", "decode", "encode", "is_pickled", "plugin_codecs", "refused"]
 
@@ -135,33 +135,6 @@ def is_pickled(codec: str) -> bool:
 
 
 _PLAIN: Final = frozenset({bool, int, float, str, bytes, type(None)})
-
-
-@functools.lru_cache(maxsize=1)
-def _plugins_of(registry: Any) -> Sequence[Codec]:
-    return tuple(codec for given in registry.manager.hook.turnout_codecs() for codec in given)
-
-
-def plugin_codecs() -> Sequence[Codec]:
-    """The codecs of this process's plugins, asked for once."""
-    from turnout.backend.registry import registry
-
-    return _plugins_of(_Same(registry()))
-
-
-class _Same:
-    """A registry as a key: itself and no equal one, so that a replaced one is asked anew."""
-
-    __slots__ = ("manager",)
-
-    def __init__(self, registry: Any) -> None:
-        self.manager = registry.manager
-
-    def __hash__(self) -> int:
-        return id(self.manager)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.manager is self.manager
 
 
 def refused(value: Any, where: str, error: Exception) -> EncodeError:

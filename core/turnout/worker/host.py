@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from turnout.backend.call import Attempt, Call, RunInfo, Status, Summary
 from turnout.errors import EncodeError, TurnoutError
 from turnout.graph.refs import resolve
+from turnout.storage.plugged import no_plugin_codecs
 from turnout.worker import failures, wire
 from turnout.worker.frames import Bytes
 from turnout.worker.logs import speaks
@@ -49,7 +50,7 @@ class Host:
     def __init__(
         self, setup: Sequence[Bytes], log: Callable[[dict[str, Any]], None], root: str | None = None
     ) -> None:
-        _, info, argv, script, modules, theirs, source, wraps, level = pickle.loads(setup[0])
+        _, info, argv, script, modules, theirs, source, hooks, level = pickle.loads(setup[0])
         self._info: RunInfo = info
         self._tasks: dict[int, tuple[Any, Any, Any]] = {}
 
@@ -65,8 +66,11 @@ class Host:
         )
         sys.argv[:] = argv
         sys.path += [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
+        wraps, codecs = hooks
         if not wraps:
             no_wrappers()
+        if not codecs:
+            no_plugin_codecs()
         if level is not None:
             # Before the user's modules: what they set up for logging is the driver's business.
             from turnout.worker.logs import forward_logging

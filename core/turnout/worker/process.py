@@ -6,6 +6,7 @@ Imports are few: what a call does not need is not loaded.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import sys
@@ -35,7 +36,9 @@ def main(requests: Any, replies: int, lifeline: int) -> None:
     if setup is None:
         os._exit(0)
     _end_with(lifeline)
+    gc.freeze()  # what has been imported so far stays; the user's modules are looked through
     worker = Worker(setup, replies)
+    gc.enable()
     worker.say(wire.ready())
     while (message := frames.receive(requests)) is not None:
         worker.take(message)

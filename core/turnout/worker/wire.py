@@ -5,7 +5,7 @@ words, the others are values, each a pickle and the buffers it leaves out.
 
 To the worker:
 
-``("setup", run, argv, main, modules, root, source, wraps, level)``  once, first
+``("setup", run, argv, main, modules, root, source, hooks, level)``  once, first
 ``("set", variables)``                          environment variables, for good
 ``("task", number, by_value, file)``            spec and options, and the task if it goes by value
 ``("call", id, number, ...)``                   one call, with the values of its leaves
@@ -28,14 +28,14 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from turnout.backend.base import Project
 from turnout.backend.call import UNSET, Attempt, Call, Handle, RunInfo, Status, Summary
 from turnout.errors import EncodeError
 from turnout.graph import Cache, TaskKey, TaskOptions
 from turnout.graph.binding import leaves as leaves_of
 from turnout.graph.refs import module_name
+from turnout.storage.plugged import plugin_codecs
 from turnout.worker import failures
 from turnout.worker.describe import describe
 from turnout.worker.frames import Bytes
@@ -43,6 +43,9 @@ from turnout.worker.logs import speaker
 from turnout.worker.payload import Payload, dumps, is_scalar, whole
 from turnout.worker.run import Outcome
 from turnout.worker.wrapping import wraps_calls
+
+if TYPE_CHECKING:
+    from turnout.backend.base import Project
 
 Message = list[Bytes]
 
@@ -90,7 +93,8 @@ class Sender:
         argv = list(sys.argv)
         root, source = os.fspath(project.root), os.fspath(project.source)
         info = identified(info)
-        said = ("setup", info, argv, script, modules, root, source, wraps_calls(), _level())
+        hooks = wraps_calls(), bool(plugin_codecs())
+        said = ("setup", info, argv, script, modules, root, source, hooks, _level())
         return [pickle.dumps(said, protocol=5)]
 
     def parcel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -163,5 +164,6 @@ def _children() -> set[str]:
     """The processes this one has started and that are still there, where the system tells."""
     found: set[str] = set()
     for path in Path("/proc/self/task").glob("*/children"):
-        found.update(path.read_text().split())
+        with contextlib.suppress(FileNotFoundError):  # the thread has ended meanwhile
+            found.update(path.read_text().split())
     return found
