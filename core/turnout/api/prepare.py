@@ -11,10 +11,10 @@ from turnout.config import environments
 from turnout.dsl import Traced, Workflow
 from turnout.dsl.known import OPEN
 from turnout.dsl.trace import OpenInput
-from turnout.dsl.uncollected import uncollected
 from turnout.errors import ConfigError, TypeMismatch, cause
 from turnout.plan import Environment, Note, Plan, make_plan
 from turnout.plan.missing import NoValue, steered_by, told_at_once
+from turnout.uncollected import uncollected
 
 if TYPE_CHECKING:
     from turnout.config.composed import Composed

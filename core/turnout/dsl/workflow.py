@@ -26,12 +26,12 @@ from turnout.dsl.signatures import (
 )
 from turnout.dsl.task import Task, plain_run
 from turnout.dsl.trace import Trace, Traced
-from turnout.dsl.uncollected import uncollected
 from turnout.errors import GraphError
 from turnout.graph import Graph, Param
 from turnout.graph.refs import ref_of, resolve
 from turnout.types import hints
 from turnout.types.foreign import is_dict_config
+from turnout.uncollected import uncollected
 
 P = ParamSpec("P")
 R = TypeVar("R")
