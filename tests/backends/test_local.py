@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -54,8 +55,11 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def children() -> set[int]:
-    lists = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for file in lists for pid in file.read_text().split() if alive(int(pid))}
+    found: set[int] = set()
+    for file in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # the thread has ended meanwhile
+            found.update(map(int, file.read_text().split()))
+    return {pid for pid in found if alive(pid)}
 
 
 def alive(pid: int) -> bool:

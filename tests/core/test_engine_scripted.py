@@ -284,6 +284,20 @@ def test_what_cannot_be_sent_is_found_in_its_batch() -> None:
     assert script.submitted() == ["inc", "inc-3"]
 
 
+def test_nothing_more_of_a_map_is_submitted_when_one_item_cannot_be_sent() -> None:
+    script = Script()
+    script.unsendable = {"inc[0]"}
+
+    @workflow
+    def three() -> list[int]:
+        return map_task(inc)(x=[1, 2, 3])
+
+    with pytest.raises(RunFailed) as failed:
+        run(script, three, {"turnout": {"on_error": "continue"}})
+    assert failed.value.node == "inc[0]"
+    assert script.submitted() == []
+
+
 # -- sent ahead ------------------------------------------------------------------------------
 
 

@@ -222,7 +222,7 @@ def test_a_line_begun_before_anything_is_drawn_is_not_drawn_over(tmp_path: Path)
     body = """
         sys.stdout.write("half a line")
         sys.stdout.flush()
-        time.sleep(1.0)
+        time.sleep(1.0)  # long enough for the view to open
         print(", whole")
     """
     assert "half a line, whole\n" in typed(tmp_path, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -68,9 +69,13 @@ def test_a_decorated_function_is_called_as_its_wrapper_takes_it() -> None:
 
         return wrapper
 
-    wrapped = task(by_name(add.fn))
-    found = outcome_of(wrapped, call_of(wrapped, names=["a", "b"], leaves=[1, 2]))
-    assert (found.value, found.error) == (30, None)
+    def shown(**given: Any) -> Any:
+        return add.fn(**given) * 10
+
+    shown.__signature__ = inspect.signature(add.fn)  # type: ignore[attr-defined]
+    for wrapped in (task(by_name(add.fn)), task(shown)):
+        found = outcome_of(wrapped, call_of(wrapped, names=["a", "b"], leaves=[1, 2]))
+        assert (found.value, found.error) == (30, None)
 
 
 def test_arguments_in_another_order_are_given_by_name() -> None:

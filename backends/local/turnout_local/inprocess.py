@@ -22,7 +22,6 @@ class LocalExecutor(spi.Executor):
         self._session = session
         self._here = spi.InlineExecutor(session.tasks)
         self._child: PoolExecutor | None = None
-        self.on_start = None
 
     def submit(self, calls: Sequence[spi.Call]) -> Sequence[spi.Ticket]:
         self._here.on_start = self.on_start

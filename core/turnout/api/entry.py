@@ -75,9 +75,9 @@ def run(
             'stands in; put the call under `if __name__ == "__main__":`'
         )
     _refuse_taken(workflow, config, {"name": name, "tags": tags, "wait": not wait})
-    with uncollected():  # the plugins, where they are not loaded yet, and a plan that stays
+    with uncollected():  # plugins may have to be loaded
         composed = compose_plain(workflow, config, execution_environment, inputs)
-        execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
+    execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
     this: Run[R] = Run(execution.run_id, execution=execution)
     if not wait:
         execution.start()

@@ -100,8 +100,10 @@ class Task(Placeable, Generic[P, R]):
             if p.kind in (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)
         )
         self.positional_only = tuple(p.name for p in parameters if p.kind is _KINDS.POSITIONAL_ONLY)
-        plainly = type(fn) is FunctionType and not hasattr(fn, "__wrapped__")
-        self.by_position = None if dynamic or self.is_async or not plainly else self._positional
+        # A wrapper may be called otherwise than the signature it shows says.
+        code = fn.__code__ if type(fn) is FunctionType else None
+        plainly = code is not None and code.co_varnames[: code.co_argcount] == self._positional
+        self.by_position = self._positional if plainly and not (dynamic or self.is_async) else None
         self._accepts = frozenset(p.name for p in parameters if p.kind is not _KINDS.VAR_KEYWORD)
         self._required = frozenset(
             p.name for p in parameters if p.default is p.empty and p.kind is not _KINDS.VAR_KEYWORD

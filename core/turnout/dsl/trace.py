@@ -151,14 +151,11 @@ class Trace:
         node_id = self.new_id(task.name)
         args, unproven = arguments.bind(self, task, names, values)
         key = self._keys.get(task) or self.use_task(task)
-        guard = self.guard
-        if guard is not None:
-            self.guards[node_id] = guard
         line = self.sites.location()
         fields = (
-            node_id, key, args, unproven, task.node_options, guard, line, (), (), None, 1.0
+            node_id, key, args, unproven, task.node_options, self.guard, line, (), (), None, 1.0
         )  # fmt: skip
-        self.nodes.append(new_node(fields))
+        self.add(new_node(fields))
         return Output(self, node_id, (), task.gives)
 
     def add_map(

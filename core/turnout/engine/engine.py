@@ -298,11 +298,11 @@ class Engine:
                 self.fail(jobs[0], error)
                 return
             for job in jobs:  # one by one, to find those that cannot be sent
-                self._submit([job])
+                if job.state is WAITING:  # a map may have failed with one of its items
+                    self._submit([job])
             return
         running = self.running
-        for index, job in enumerate(jobs):
-            ticket = tickets[index]
+        for job, ticket in zip(jobs, tickets, strict=True):
             job.ticket = ticket
             job.executor = executor
             job.state = RUNNING

@@ -111,15 +111,15 @@ class Rules:
     def check(self, graph: Graph, prefix: str = "") -> list[str]:
         """What of a graph cannot be honoured, one message each; notes what has no effect."""
         problems: list[str] = []
-        behaviours: dict[str, None] = {}
+        for kind, present in (
+            ("order", any(node.after for node in graph.nodes)),
+            ("conditional", any(type(node) is BranchNode for node in graph.nodes)),
+            ("on_failure", graph.on_failure is not None),
+        ):
+            if present:
+                self._ask(self.environment, kind, f"workflow {graph.name!r}", problems)
         for node in (*graph.nodes, graph.on_failure):
-            if node is None:
-                continue
-            if node.after:
-                behaviours["order"] = None
             if not isinstance(node, TaskNode):
-                if isinstance(node, BranchNode):
-                    behaviours["conditional"] = None
                 continue
             # Nodes alike in task, kind and options get the same answer; one that gave neither
             # a problem nor a note need not be asked about again.
@@ -137,12 +137,6 @@ class Rules:
             problems += self._held_to(node, name, options, environment)
             if len(problems) + len(self.notes) == before:
                 self._clean.add(like)
-        if graph.on_failure is not None:
-            behaviours["on_failure"] = None
-        asked: list[str] = []
-        for behaviour in behaviours:
-            self._ask(self.environment, behaviour, f"workflow {graph.name!r}", asked)
-        problems[:0] = asked
         for inner in graph.workflows.values():
             problems += self.check(inner, f"{prefix}{inner.name}/")
         return problems

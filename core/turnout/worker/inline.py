@@ -46,7 +46,6 @@ class InlineExecutor(Executor):
 
     def __init__(self, tasks: Mapping[TaskKey, Any]) -> None:
         self._tasks = tasks
-        self.on_start = None
         self._queue: deque[tuple[Ticket, Call]] = deque()
 
     def submit(self, calls: Sequence[Call]) -> Sequence[Ticket]:
