@@ -3,6 +3,8 @@
 See ``backends/README.md`` for the page that goes with it.
 """
 
+from typing import TYPE_CHECKING
+
 from turnout.backend.base import (
     Backend,
     CompilerBackend,
@@ -41,30 +43,33 @@ from turnout.backend.hooks import API_VERSION, NodeEvent, RunEvent, hookimpl
 from turnout.errors import EncodeError, PlanError, PluginError, TaskTimeout, WorkerLost
 from turnout.graph import Graph, Resources, TaskOptions, TaskSpec
 from turnout.graph.options import memory_bytes
+from turnout.lazy import imported_on_use
 from turnout.storage.codecs import Codec
-from turnout.worker.child import Child, end
-from turnout.worker.host import Given, Host
-from turnout.worker.inline import InlineExecutor, Ref
-from turnout.worker.payload import Payload, loads
-from turnout.worker.prints import forward_prints
-from turnout.worker.progress import Progress
-from turnout.worker.run import Outcome, run_call
-from turnout.worker.stores import identified, unreached
-from turnout.worker.wire import (
-    Began,
-    Ended,
-    Logged,
-    Message,
-    Parcel,
-    Printed,
-    Sender,
-    about,
-    ended,
-    logged,
-    printed,
-    read,
-    variables,
-)
+
+if TYPE_CHECKING:
+    from turnout.worker.child import Child, end
+    from turnout.worker.host import Given, Host
+    from turnout.worker.inline import InlineExecutor, Ref
+    from turnout.worker.payload import Payload, loads
+    from turnout.worker.prints import forward_prints
+    from turnout.worker.progress import Progress
+    from turnout.worker.run import Outcome, run_call
+    from turnout.worker.stores import identified, unreached
+    from turnout.worker.wire import (
+        Began,
+        Ended,
+        Logged,
+        Message,
+        Parcel,
+        Printed,
+        Sender,
+        about,
+        ended,
+        logged,
+        printed,
+        read,
+        variables,
+    )
 
 __all__ = [
     "API_VERSION",
@@ -138,3 +143,28 @@ __all__ = [
     "unsupported",
     "variables",
 ]
+
+# What runs calls elsewhere is loaded when it is asked for: every process loads every plugin, and
+# most run nothing with it.
+if not TYPE_CHECKING:  # or type checkers would take every name to be there
+    __getattr__ = imported_on_use(
+        globals(),
+        {
+            "turnout.worker.child": "Child end",
+            "turnout.worker.host": "Given Host",
+            "turnout.worker.inline": "InlineExecutor Ref",
+            "turnout.worker.payload": "Payload loads",
+            "turnout.worker.prints": "forward_prints",
+            "turnout.worker.progress": "Progress",
+            "turnout.worker.run": "Outcome run_call",
+            "turnout.worker.stores": "identified unreached",
+            "turnout.worker.wire": (
+                "Began Ended Logged Message Parcel Printed Sender about ended logged printed read"
+                " variables"
+            ),
+        },
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,6 +6,7 @@ import functools
 import importlib
 import itertools
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from turnout.errors import ConfigError
 _MARKS: Final = ("pyproject.toml", ".git", ".turnout")
 _OURS: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _KEYS: Final = ("source", "exclude")
+# Every way TOML has of saying ``tool.turnout``: a header, a dotted key, a table in ``tool``.
+_TABLE: Final = rb"""(?m)^[\s\[]*["']?tool["']?\s*(\]|=|\.\s*["']?turnout)"""
 
 
 def find(start: Path | str | None = None) -> Project:
@@ -144,8 +147,8 @@ def _table(file: Path) -> Mapping[str, Any]:
         raw = file.read_bytes()
     except OSError:
         return {}
-    if b"turnout" not in raw:
-        return {}
+    if not re.search(_TABLE, raw):
+        return {}  # reading TOML takes a fifth of the time that turnout takes to start
     import tomllib
 
     try:

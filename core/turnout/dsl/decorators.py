@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from turnout.dsl.task import Task
 from turnout.graph import Cache, Resources, Secret, TaskOptions
 from turnout.graph.options import OPTION_NAMES
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from types import FunctionType
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from turnout.dsl import trace as tracing
 from turnout.dsl.fields import output_fields
@@ -26,6 +25,9 @@ from turnout.errors import GraphError
 from turnout.graph import Cache, Resources, Secret, TaskKey, TaskOptions, TaskSpec
 from turnout.graph.refs import ref_of, resolve
 from turnout.types import checker, claimed, exact_types, hints, show
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 P = ParamSpec("P")
 R = TypeVar("R")

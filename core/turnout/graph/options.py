@@ -10,10 +10,12 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from turnout.graph.refs import ref_of
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 CacheMode = Literal["use", "refresh", "read", "off"]
 
@@ -50,9 +52,7 @@ def duration_seconds(value: float | str | timedelta) -> float:
     >>> duration_seconds("1h30m"), duration_seconds("250ms"), duration_seconds(5)
     (5400.0, 0.25, 5.0)
     """
-    if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-    elif isinstance(value, str):
+    if isinstance(value, str):
         parts = _DURATION.findall(value)
         if parts and _DURATION.sub("", value).strip() == "":
             seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
@@ -64,7 +64,7 @@ def duration_seconds(value: float | str | timedelta) -> float:
                     f"{value!r} is not a duration; write seconds, '30s', '5m' or '1h30m'"
                 ) from None
     else:
-        seconds = float(value)
+        seconds = value.total_seconds() if hasattr(value, "total_seconds") else float(value)
     if seconds <= 0:
         raise ValueError(f"a duration must be positive, not {value!r}")
     return seconds

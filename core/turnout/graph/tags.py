@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
-import json
 import math
-import pathlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -42,6 +39,8 @@ def tagged(obj: Any, other: Callable[[Any], Any] | None = None) -> Any:
     if kind is dict:
         return ["dict", [[tagged(key, other), tagged(item, other)] for key, item in obj.items()]]
     if kind is set or kind is frozenset:
+        import json
+
         items = [tagged(item, other) for item in obj]
         return [kind.__name__, sorted(items, key=json.dumps)]
     found = _tagged_leaf(obj, kind)
@@ -57,17 +56,57 @@ def _tagged_leaf(obj: Any, kind: type) -> list[Any] | None:
         return ["bytes", obj.hex()]
     if kind is complex:
         return ["complex", [repr(obj.real), repr(obj.imag)]]
+    if home(kind) == "datetime":
+        return _tagged_time(obj, kind)
+    if home(kind) == "pathlib":
+        import pathlib
+
+        return ["path", str(obj)] if isinstance(obj, pathlib.Path) else None
+    if isinstance(obj, enum.Enum) and isinstance(obj.name, str):
+        ref = importable(kind)
+        return None if ref is None else ["enum", [ref, obj.name]]
+    return None
+
+
+def _tagged_time(obj: Any, kind: type) -> list[Any] | None:
+    import datetime as dt
+
     if kind in (dt.datetime, dt.date, dt.time):
         plain = getattr(obj, "tzinfo", None) in (None, dt.UTC) and not getattr(obj, "fold", 0)
         return [kind.__name__, obj.isoformat()] if plain else None
     if kind is dt.timedelta:
         return ["timedelta", [obj.days, obj.seconds, obj.microseconds]]
-    if isinstance(obj, pathlib.Path) and kind.__module__.startswith("pathlib"):
-        return ["path", str(obj)]
-    if isinstance(obj, enum.Enum) and isinstance(obj.name, str):
-        ref = importable(kind)
-        return None if ref is None else ["enum", [ref, obj.name]]
     return None
+
+
+def home(kind: type) -> str:
+    """The top-level module a class is from; its classes are known without importing it.
+
+    >>> home(int)
+    'builtins'
+    """
+    return kind.__module__.partition(".")[0]
+
+
+def _time_of(kind: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        import datetime as dt
+
+        return getattr(dt, kind).fromisoformat(text)
+
+    return read
+
+
+def _timedelta(parts: list[int]) -> Any:
+    import datetime as dt
+
+    return dt.timedelta(*parts)
+
+
+def _path(text: str) -> Any:
+    import pathlib
+
+    return pathlib.Path(text)
 
 
 _SEQUENCES: Final[dict[str, Callable[[Any], Any]]] = {
@@ -80,11 +119,11 @@ _LEAVES: Final[dict[str, Callable[[Any], Any]]] = {
     "float": float,
     "bytes": bytes.fromhex,
     "complex": lambda parts: complex(float(parts[0]), float(parts[1])),
-    "datetime": dt.datetime.fromisoformat,
-    "date": dt.date.fromisoformat,
-    "time": dt.time.fromisoformat,
-    "timedelta": lambda parts: dt.timedelta(*parts),
-    "path": pathlib.Path,
+    "datetime": _time_of("datetime"),
+    "date": _time_of("date"),
+    "time": _time_of("time"),
+    "timedelta": _timedelta,
+    "path": _path,
     "enum": lambda parts: getattr(resolve(parts[0]), parts[1]),
 }
 

@@ -6,18 +6,15 @@ so that a large constant is never copied by a run in this process.
 
 from __future__ import annotations
 
-import base64
 import builtins
 import dataclasses
 import enum
 import itertools
-import json
-import pathlib
 from typing import Any, Final
 
 from turnout.errors import EncodeError
 from turnout.graph.refs import importable, resolve
-from turnout.graph.tags import NotPlain, tagged, untagged
+from turnout.graph.tags import NotPlain, home, tagged, untagged
 
 
 class _Unset:
@@ -106,6 +103,8 @@ class Value:
 
 
 def _encode(obj: Any) -> tuple[str, str]:
+    import json
+
     try:
         return ("json", json.dumps(tagged(obj, _tagged_record), separators=(",", ":")))
     except NotPlain:
@@ -113,6 +112,8 @@ def _encode(obj: Any) -> tuple[str, str]:
     ref = importable(obj) if callable(obj) else None
     if ref is not None:
         return ("ref", ref)
+    import base64
+
     import cloudpickle
 
     try:
@@ -127,10 +128,13 @@ def _encode(obj: Any) -> tuple[str, str]:
 
 def _decode(codec: str, text: str) -> Any:
     if codec == "json":
+        import json
+
         return untagged(json.loads(text), _untagged_record)
     if codec == "ref":
         return resolve(text)
     if codec == "pickle":
+        import base64
         import pickle
 
         return pickle.loads(base64.b85decode(text))
@@ -195,5 +199,5 @@ def _left(obj: Any, allowed: int) -> int:
         return allowed
     if kind is str or kind is bytes:
         return allowed - len(obj)
-    plain = kind in (bool, int, float, complex, type(None)) or kind.__module__ == "datetime"
-    return allowed - 8 if plain or isinstance(obj, (enum.Enum, pathlib.Path)) else 0
+    plain = kind in (bool, int, float, complex, type(None)) or isinstance(obj, enum.Enum)
+    return allowed - 8 if plain or home(kind) in ("datetime", "pathlib") else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import pathlib
 import typing
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,7 +13,7 @@ from turnout.types import convert_parts as parts
 from turnout.types.check import checker, exact_types
 from turnout.types.check_parts import Check
 from turnout.types.convert_parts import Convert
-from turnout.types.foreign import is_config, is_dict_config, is_list_config, kin
+from turnout.types.foreign import is_config, is_dict_config, is_list_config, is_path, kin
 from turnout.types.forms import Form, Kind, form, strip
 from turnout.types.misfit import Misfit
 from turnout.types.records import record, typed_dict
@@ -137,7 +136,7 @@ def _instance(cls: Any) -> Convert:
         return _number(cls)
     if issubclass(cls, enum.Enum):
         return _member(cls)
-    if issubclass(cls, pathlib.PurePath):
+    if is_path(cls):
         return _path(cls, cls)
     from_text = getattr(cls, "__turnout_from_text__", None)
     if from_text is not None:
@@ -232,7 +231,7 @@ def _path(cls: type[Any], make: Callable[[str], Any]) -> Convert:
     def change(value: Any) -> Any:
         if isinstance(value, cls):
             return value
-        if isinstance(value, (str, pathlib.PurePath)):
+        if isinstance(value, str) or is_path(type(value)):
             return make(str(value))
         raise Misfit(Found.of(value))
 

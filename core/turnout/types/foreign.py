@@ -1,7 +1,7 @@
-"""Classes of other libraries, recognised without importing them.
+"""Classes of other modules, recognised without importing them.
 
-A value or an annotation can only come from a library that somebody has imported, so a library
-that is not in `sys.modules` has nothing to say.
+A value or an annotation can only come from a module that somebody has imported, so one that
+is not in `sys.modules` has nothing to say.
 """
 
 from __future__ import annotations
@@ -79,6 +79,12 @@ def is_pydantic(cls: Any) -> bool:
     """Whether a class is a pydantic model."""
     base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
     return base is not None and isinstance(cls, type) and issubclass(cls, base)
+
+
+def is_path(cls: type) -> bool:
+    """Whether a class is one of `pathlib`'s, or derived from them."""
+    pathlib = sys.modules.get("pathlib")
+    return pathlib is not None and issubclass(cls, pathlib.PurePath)
 
 
 def is_named_tuple(cls: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import pathlib
 import typing
 from abc import ABCMeta
 from collections import abc
@@ -17,6 +16,7 @@ from turnout.types.foreign import (
     is_list_config,
     is_named_tuple,
     is_open_scalar,
+    is_path,
     is_pydantic,
     kin,
 )
@@ -226,10 +226,11 @@ def _convertible(produced: type, wanted: type) -> bool:
     """Whether `turnout.types.convert` can make one from the other."""
     if wanted in TOWER:
         return any(issubclass(produced, kind) for kind in TOWER[wanted])
-    if issubclass(produced, (str, pathlib.PurePath)) and hasattr(wanted, "__turnout_from_text__"):
+    written = issubclass(produced, str) or is_path(produced)
+    if written and hasattr(wanted, "__turnout_from_text__"):
         return True
     if issubclass(produced, str):
-        return issubclass(wanted, enum.Enum | pathlib.PurePath)
+        return issubclass(wanted, enum.Enum) or is_path(wanted)
     if issubclass(wanted, enum.Enum):
         return any(isinstance(member.value, produced) for member in wanted)
     if issubclass(produced, list):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from contextvars import ContextVar
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from turnout.backend.call import Call
 from turnout.errors import TurnoutError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Set for every attempt; the `TaskContext` itself is only made for tasks that ask for it.
 active: ContextVar[tuple[Call, int, dict[str, float]] | None] = ContextVar(
@@ -43,6 +46,8 @@ class TaskContext:
     @property
     def workdir(self) -> Path:
         """The directory the task works in: the driver's on its machine, a scratch one elsewhere."""
+        from pathlib import Path
+
         return Path(os.getcwd())
 
     def log_metrics(self, **metrics: float) -> None:
