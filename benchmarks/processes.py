@@ -171,7 +171,12 @@ def _one(arguments: list[str], folder: Path) -> Process:
 
 
 def _environment(*paths: str) -> dict[str, str]:
-    """This process's variables, for a process in another directory."""
+    """This process's variables, for a process in another directory.
+
+    Byte code is written, as it is where a package has been installed: a checkout whose files
+    have changed would be compiled again by every process that is measured.
+    """
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     paths += tuple(str(Path(path).resolve()) for path in inherited if path)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    own = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**own, "PYTHONPATH": os.pathsep.join(paths)}

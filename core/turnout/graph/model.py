@@ -7,7 +7,6 @@ same workflow with the same config compiles to the same bytes in every process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, NewType, TypeAlias
 
@@ -177,8 +176,7 @@ class Fixed(NamedTuple):
     line: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graph:
+class Graph(NamedTuple):
     """A compiled workflow.
 
     Attributes:
@@ -199,8 +197,8 @@ class Graph:
     params: tuple[Param, ...] = ()
     nodes: tuple[AnyNode, ...] = ()
     result: Binding | None = None
-    tasks: Mapping[TaskKey, TaskSpec] = field(default_factory=dict)
-    workflows: Mapping[str, Graph] = field(default_factory=dict)
+    tasks: Mapping[TaskKey, TaskSpec] = {}
+    workflows: Mapping[str, Graph] = {}
     values: tuple[Value, ...] = ()
     fixed: tuple[Fixed, ...] = ()
     on_failure: WorkflowNode | TaskNode | None = None

@@ -27,7 +27,7 @@ def render_plan(plan: Plan, *, ascii_only: bool = False) -> str:
         head += f" ({environment['backend']})"
     count = len(facts["nodes"])
     lines = [f"{head}: {count} node{'s' * (count != 1)}", ""]
-    graph = dataclasses.replace(_with_options(plan.graph, plan), fixed=())
+    graph = _with_options(plan.graph, plan)._replace(fixed=())
     lines.append(render_text(graph, ascii_only=ascii_only))
     if plan.until:
         runs = ", ".join(node["node"] for node in facts["nodes"])
@@ -141,8 +141,7 @@ def _with_options(graph: Graph, plan: Plan) -> Graph:
 
     if not overrides:
         return graph
-    return dataclasses.replace(
-        graph,
+    return graph._replace(
         nodes=tuple(node(one) for one in graph.nodes),
         workflows={key: _with_options(inner, plan) for key, inner in graph.workflows.items()},
         on_failure=node(graph.on_failure) if graph.on_failure is not None else None,

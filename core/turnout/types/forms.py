@@ -63,8 +63,7 @@ class Kind(enum.Enum):
     OTHER = "what only a full checker understands; of the class, if it has one"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Form:
+class Form(typing.NamedTuple):
     """An annotation without its spelling.
 
     Attributes:
