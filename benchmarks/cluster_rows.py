@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.processes import REPEATS, measure, said_by, startup_folder
+from benchmarks.processes import TURNS, measure, said_by, startup_folder
 
 GRAPHS = {
     "chain": "chain of 300 tasks",
@@ -16,6 +16,8 @@ GRAPHS = {
     "map_over": "map over 5,000 items",
     "frame": "100 MB DataFrame through five tasks",
 }
+INIT_S = 2.2
+"""Seconds that `ray.init` takes on the machine that the bounds were set on."""
 SIZES = {"scale_100": 100, "scale_1000": 1_000, "scale_10000": 10_000}
 
 
@@ -43,24 +45,25 @@ def lines() -> Iterator[Line]:
 
 
 def startup() -> Line:
-    """From the start of the process to Ray, and to the first task on it."""
-    scripts = {
-        "ray": ["on_ray.py"],
-        "turnout": ["turnout_on_ray.py", "execution_environment=ray"],
-    }
-    times: dict[str, list[float]] = {name: [] for name in scripts}
+    """From the start of the process to Ray, and to the first task on it.
+
+    Both start processes and import modules, so the bound moves with what `ray.init` takes.
+    """
+    begins, inits, apart = [], [], []
     with tempfile.TemporaryDirectory() as parent:
         folder = startup_folder(Path(parent))
-        for _ in range(REPEATS):
-            for name, arguments in scripts.items():
-                times[name].append(said_by(arguments, folder))
-    apart = median(b - a for a, b in zip(*times.values(), strict=True))
-    share = apart / median(times["ray"])
-    met = apart <= 0.5
-    bound = f"at most 0.5 s more than `ray.init` ({share:.0%} of it)"
+        for _ in range(TURNS):
+            there, init = said_by(["on_ray.py"], folder)
+            (first,) = said_by(["turnout_on_ray.py", "execution_environment=ray"], folder)
+            begins.append(there)
+            inits.append(init)
+            apart.append(first - there)
+    here = 0.5 * median(inits) / INIT_S
+    met = median(apart) <= max(0.5, here)
+    bound = f"at most 0.5 s more than `ray.init`; here {here:.2f} by its {INIT_S}"
     bound += "" if met else " **missed**"
     what = "`python main.py` to its first task"
-    return Line((what, f"{median(times['ray']):.2f} s", f"{apart:+.2f} s", "", bound), met)
+    return Line((what, f"{median(begins):.2f} s", f"{median(apart):+.2f} s", "", bound), met)
 
 
 def render(found: Iterable[Line]) -> str:

@@ -8,16 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter, time
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-REPEATS = 5
 TURNS = 9
 
 
@@ -38,9 +36,9 @@ def measure(module: str, function: str) -> dict[str, float]:
 
 
 def medians(module: str, functions: Iterable[str]) -> dict[str, dict[str, float]]:
-    """The median of each number of each function, over five fresh processes that take turns."""
+    """The median of each number of each function, over nine fresh processes that take turns."""
     functions = tuple(functions)
-    turns = [[measure(module, function) for function in functions] for _ in range(REPEATS)]
+    turns = [[measure(module, function) for function in functions] for _ in range(TURNS)]
     return {
         function: {key: median(turn[place][key] for turn in turns) for key in turns[0][place]}
         for place, function in enumerate(functions)
@@ -99,8 +97,7 @@ def _answer(process: subprocess.Popen[str]) -> str:
     return line
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """What a whole process took.
 
     Attributes:
@@ -112,25 +109,22 @@ class Process:
     peak_mb: float
 
 
-def whole(arguments: dict[str, list[str]], folder: Path) -> dict[str, Process]:
-    """Median wall time and peak memory of commands, run in turns so that all see the same noise.
+def whole(arguments: Mapping[str, Sequence[str]], folder: Path) -> dict[str, list[Process]]:
+    """What commands took in each of their turns, so that all see the same noise.
 
-    The first turn is not counted: it writes the byte code.
+    A first turn is not counted: it writes the byte code.
     """
     turns: dict[str, list[Process]] = {name: [] for name in arguments}
-    for turn in range(REPEATS + 1):
+    for turn in range(TURNS + 1):
         for name, given in arguments.items():
             result = _one(given, folder)
             if turn:
                 turns[name].append(result)
-    return {
-        name: Process(median(r.seconds for r in results), median(r.peak_mb for r in results))
-        for name, results in turns.items()
-    }
+    return turns
 
 
-def said_by(arguments: list[str], folder: Path) -> float:
-    """The number a script prints last; it is told when it was started."""
+def said_by(arguments: Sequence[str], folder: Path) -> list[float]:
+    """The numbers in the last line a script prints; it is told when it was started."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -140,7 +134,7 @@ def said_by(arguments: list[str], folder: Path) -> float:
         text=True,
         check=True,
     )
-    return float(done.stdout.splitlines()[-1])
+    return [float(number) for number in done.stdout.splitlines()[-1].split()]
 
 
 def startup_folder(parent: Path) -> Path:
@@ -150,7 +144,7 @@ def startup_folder(parent: Path) -> Path:
     return folder
 
 
-def _one(arguments: list[str], folder: Path) -> Process:
+def _one(arguments: Sequence[str], folder: Path) -> Process:
     with tempfile.TemporaryFile("w+") as said:
         start = perf_counter()
         process = subprocess.Popen(

@@ -5,48 +5,48 @@ See ``backends/README.md`` for the page that goes with it.
 
 from typing import TYPE_CHECKING
 
-from turnout.backend.base import (
-    Backend,
-    CompilerBackend,
-    Detached,
-    EnvironmentConfig,
-    Executor,
-    ExecutorBackend,
-    Observation,
-    Project,
-    Session,
-    Submission,
-)
-from turnout.backend.call import (
-    PROTOCOL_VERSION,
-    UNSET,
-    Attempt,
-    Call,
-    Completion,
-    Handle,
-    Kept,
-    RunInfo,
-    Status,
-    Summary,
-    Ticket,
-)
-from turnout.backend.capability import (
-    NATIVE,
-    Capability,
-    Level,
-    advisory,
-    emulated,
-    unsupported,
-)
-from turnout.backend.checks import Check
-from turnout.backend.hooks import API_VERSION, NodeEvent, RunEvent, hookimpl
-from turnout.errors import EncodeError, PlanError, PluginError, TaskTimeout, WorkerLost
-from turnout.graph import Graph, Resources, TaskOptions, TaskSpec
-from turnout.graph.options import memory_bytes
 from turnout.lazy import imported_on_use
-from turnout.storage.codecs import Codec
 
 if TYPE_CHECKING:
+    from turnout.backend.base import (
+        Backend,
+        CompilerBackend,
+        Detached,
+        EnvironmentConfig,
+        Executor,
+        ExecutorBackend,
+        Observation,
+        Project,
+        Session,
+        Submission,
+    )
+    from turnout.backend.call import (
+        PROTOCOL_VERSION,
+        UNSET,
+        Attempt,
+        Call,
+        Completion,
+        Handle,
+        Kept,
+        RunInfo,
+        Status,
+        Summary,
+        Ticket,
+    )
+    from turnout.backend.capability import (
+        NATIVE,
+        Capability,
+        Level,
+        advisory,
+        emulated,
+        unsupported,
+    )
+    from turnout.backend.checks import Check
+    from turnout.backend.hooks import API_VERSION, NodeEvent, RunEvent, hookimpl
+    from turnout.errors import EncodeError, PlanError, PluginError, TaskTimeout, WorkerLost
+    from turnout.graph import Graph, Resources, TaskOptions, TaskSpec
+    from turnout.graph.options import memory_bytes
+    from turnout.storage.codecs import Codec
     from turnout.worker.child import Child, end
     from turnout.worker.host import Given, Host
     from turnout.worker.inline import InlineExecutor, Ref
@@ -144,12 +144,26 @@ __all__ = [
     "variables",
 ]
 
-# What runs calls elsewhere is loaded when it is asked for: every process loads every plugin, and
-# most run nothing with it.
+# Each is loaded when it is asked for: every process of a run loads plugins, and most need little.
 if not TYPE_CHECKING:  # or type checkers would take every name to be there
     __getattr__ = imported_on_use(
         globals(),
         {
+            "turnout.backend.base": (
+                "Backend CompilerBackend Detached EnvironmentConfig Executor ExecutorBackend "
+                "Observation Project Session Submission"
+            ),
+            "turnout.backend.call": (
+                "PROTOCOL_VERSION UNSET Attempt Call Completion Handle Kept RunInfo Status "
+                "Summary Ticket"
+            ),
+            "turnout.backend.capability": "NATIVE Capability Level advisory emulated unsupported",
+            "turnout.backend.checks": "Check",
+            "turnout.backend.hooks": "API_VERSION NodeEvent RunEvent hookimpl",
+            "turnout.errors": "EncodeError PlanError PluginError TaskTimeout WorkerLost",
+            "turnout.graph": "Graph Resources TaskOptions TaskSpec",
+            "turnout.graph.options": "memory_bytes",
+            "turnout.storage.codecs": "Codec",
             "turnout.worker.child": "Child end",
             "turnout.worker.host": "Given Host",
             "turnout.worker.inline": "InlineExecutor Ref",
@@ -159,8 +173,8 @@ if not TYPE_CHECKING:  # or type checkers would take every name to be there
             "turnout.worker.run": "Outcome run_call",
             "turnout.worker.stores": "identified unreached",
             "turnout.worker.wire": (
-                "Began Ended Logged Message Parcel Printed Sender about ended logged printed read"
-                " variables"
+                "Began Ended Logged Message Parcel Printed Sender about ended logged printed "
+                "read variables"
             ),
         },
     )

@@ -10,7 +10,7 @@ import pytest
 import turnout
 from turnout import Resources, spi, task, workflow
 from turnout.errors import ConfigError, PlanError
-from turnout_ray import RayBackend, RayConfig
+from turnout_ray.backend import RayBackend, RayConfig
 from turnout_ray.options import remote_options
 
 

@@ -20,7 +20,7 @@ from ray.cluster_utils import Cluster
 import turnout
 from turnout import Resources, spi, task, workflow
 from turnout.errors import PlanError, PluginError, RunFailed, TaskTimeout
-from turnout_ray import RayBackend, RayConfig
+from turnout_ray.backend import RayBackend, RayConfig
 
 TASKS = """
 import os

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import turnout
+from turnout import spi
+from turnout.backend import discovery
 
 HEAVY = (
     "pandas", "numpy", "ray", "flytekit", "docker", "mlflow", "rich", "fsspec", "click",
@@ -29,9 +32,25 @@ def loaded_by(code: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
-@pytest.mark.parametrize("door", ["turnout", "turnout.spi", "turnout_local"])
+@pytest.mark.parametrize(
+    "door", ["turnout", "turnout.spi", "turnout_local.backend", "turnout_ray.backend"]
+)
 def test_importing_a_door_loads_nothing_heavy(door: str) -> None:
     assert loaded_by(f"import {door}").isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("door", [turnout, spi])
+def test_every_name_of_a_door_is_behind_it(door: ModuleType) -> None:
+    assert [name for name in door.__all__ if not hasattr(door, name)] == []
+    assert set(door.__all__) <= set(dir(door))
+    with pytest.raises(AttributeError, match=f"module '{door.__name__}' has no attribute 'typo'"):
+        door.typo  # noqa: B018
+
+
+def test_entry_points_are_those_that_the_standard_library_finds() -> None:
+    for group in ("turnout", "console_scripts", "pytest11"):
+        found = [(point.name, point.value) for point, _ in discovery.entry_points(group)]
+        assert sorted(found) == sorted((one.name, one.value) for one in entry_points(group=group))
 
 
 def test_a_workflow_of_plain_classes_is_built_and_called_without_them() -> None:

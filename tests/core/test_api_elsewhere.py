@@ -21,7 +21,7 @@ from turnout import spi
 from turnout.errors import PlanError, RunCancelled, RunFailed, TurnoutError
 from turnout.testing import ThreadsBackend, installed
 from turnout.testing.threads import ThreadsConfig
-from turnout_local import LocalConfig
+from turnout_local.backend import LocalConfig
 
 MODULE = """
 import time

@@ -38,6 +38,34 @@ def test_src_is_the_source_unless_the_table_says_another(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "[tool.turnout]\nsource = 'lib'",
+        "  [ tool . turnout ]\nsource = 'lib'",
+        "[tool.'turnout']\nsource = 'lib'",
+        "['tool'.\"turnout\"]\nsource = 'lib'",
+        "[tool]\nturnout.source = 'lib'",
+        "[ tool ]\nturnout = {source = 'lib'}",
+        "tool.turnout.source = 'lib'",
+        "tool = {turnout = {source = 'lib'}}",
+    ],
+)
+def test_the_table_may_be_spelt_in_every_way_of_toml(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "pyproject.toml").write_text(f"{text}\n\n[project]\nname = 'x'\n")
+    assert project.find(tmp_path).source == tmp_path / "lib"
+
+
+def test_no_toml_is_read_for_a_project_that_only_needs_turnout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "[project]\ndependencies = ['turnout[ray]']\n[tool.ruff]\nsrc = ['turnout']\n"
+    (tmp_path / "pyproject.toml").write_text(text)
+    monkeypatch.setitem(sys.modules, "tomllib", None)
+    assert project.find(tmp_path).source == tmp_path
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[tool.turnout]\nsorce = 'x'", "'tool.turnout.sorce'; did you mean 'source'"),
