@@ -85,7 +85,7 @@ def home(kind: type) -> str:
     >>> home(int)
     'builtins'
     """
-    return kind.__module__.partition(".")[0]
+    return str(kind.__module__).partition(".")[0]
 
 
 def _time_of(kind: str) -> Callable[[str], Any]:
