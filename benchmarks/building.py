@@ -13,10 +13,10 @@ def add_one(x: int) -> int:
     return x + 1
 
 
-def in_turns(build: Callable[[int], float]) -> dict[str, float]:
-    """Medians of five turns, each of five small graphs and a large one, and of how they compare."""
+def in_turns(build: Callable[[int], float], turns: int) -> dict[str, float]:
+    """Medians of turns, each of five small graphs and a large one, and of how they compare."""
     small, large = [], []
-    for _ in range(5):
+    for _ in range(turns):
         small.append(median(build(SMALL) for _ in range(5)))
         large.append(build(LARGE))
     return {
@@ -43,7 +43,7 @@ def turnout() -> dict[str, float]:
             raise AssertionError(len(traced.graph.nodes))
         return seconds
 
-    return in_turns(build)
+    return in_turns(build, 25)
 
 
 def flytekit() -> dict[str, float]:
@@ -63,4 +63,4 @@ def flytekit() -> dict[str, float]:
             raise AssertionError(len(wide.nodes))
         return seconds
 
-    return in_turns(build)
+    return in_turns(build, 3)

@@ -122,23 +122,33 @@ class Trace:
         self.proven = True
         self.handed: dict[int, Binding] = {}
         self.sites = CallSites()
-        self._ids: dict[str, int] = {}
+        # How far each name has been numbered.
+        self._counts: dict[str, int] = {}
         self._keys: dict[Task[..., Any], TaskKey] = {}
 
     # -- nodes ---------------------------------------------------------------------------------
 
     def new_id(self, name: str) -> NodeId:
         """A node id that is not taken: the name, then ``name-2`` and so on."""
-        ids = self._ids
-        count = ids.get(name, 0)
-        free = name if count == 0 else f"{name}-{count + 1}"
-        while free in ids:
+        counts = self._counts
+        count = counts.get(name, 0)
+        if count == 0 and not self._is_taken(name):
+            counts[name] = 1
+            return name  # type: ignore[return-value]  # naming the type is a call
+        count = count + 1 if count else 2
+        free = f"{name}-{count}"
+        while free in counts:  # so another task is called
             count += 1
-            free = f"{name}-{count + 1}"
-        ids[name] = count + 1
-        if count:
-            ids[free] = 1
-        return free  # type: ignore[return-value]  # naming the type is a call
+            free = f"{name}-{count}"
+        counts[name] = count
+        return free  # type: ignore[return-value]
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether a name that is new is an id already, as the ``a-2`` of a task ``a`` is."""
+        stem, _, number = name.rpartition("-")
+        if not number.isdecimal() or number != str(int(number)):
+            return False
+        return 2 <= int(number) <= self._counts.get(stem, 0)
 
     def add(self, node: AnyNode) -> None:
         """Append a node and remember what it is guarded by."""
