@@ -72,7 +72,7 @@ def test_a_decorated_function_is_called_as_its_wrapper_takes_it() -> None:
     def shown(**given: Any) -> Any:
         return add.fn(**given) * 10
 
-    shown.__signature__ = inspect.signature(add.fn)  # type: ignore[attr-defined]
+    shown.__signature__ = inspect.signature(add.fn)  # type: ignore[attr-defined]  # as decorators do
     for wrapped in (task(by_name(add.fn)), task(shown)):
         found = outcome_of(wrapped, call_of(wrapped, names=["a", "b"], leaves=[1, 2]))
         assert (found.value, found.error) == (30, None)

@@ -131,17 +131,16 @@ class Trace:
     def new_id(self, name: str) -> NodeId:
         """A node id that is not taken: the name, then ``name-2`` and so on."""
         counts = self._counts
-        count = counts.get(name, 0)
-        if count == 0 and not self._is_taken(name):
-            counts[name] = 1
-            return name  # type: ignore[return-value]  # naming the type is a call
-        count = count + 1 if count else 2
-        free = f"{name}-{count}"
-        while free in counts:  # so another task is called
-            count += 1
+        count = counts.get(name, 0) + 1
+        free = name
+        if count > 1 or self._is_taken(name):
+            count = max(count, 2)
             free = f"{name}-{count}"
+            while free in counts:  # so another task is called
+                count += 1
+                free = f"{name}-{count}"
         counts[name] = count
-        return free  # type: ignore[return-value]
+        return free  # type: ignore[return-value]  # naming the type is a call
 
     def _is_taken(self, name: str) -> bool:
         """Whether a name that is new is an id already, as the ``a-2`` of a task ``a`` is."""
