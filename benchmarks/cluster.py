@@ -125,8 +125,9 @@ def _compared(
 ) -> dict[str, float]:
     """Medians: the seconds by hand, and how many times that the others take.
 
-    While one runs, Ray lets go of what the one before has left. So every other turn goes the
-    other way round, and two such turns together give one comparison.
+    Times go up and down from one turn to the next by more than the contestants differ, and
+    who comes first may matter. So every other turn goes the other way round, and two such turns
+    together give one comparison.
     """
     contestants = [
         ("hand", by_hand),
