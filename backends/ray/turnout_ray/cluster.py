@@ -40,6 +40,9 @@ _FOR_A_CALL: Final = (
 )  # fmt: skip
 """What Ray imports, where it is installed, to serialize a first value; and we for a first call."""
 
+_ITS_TURN: Final = 0.5
+"""How many seconds `ray.init` imports for itself, before it waits for its processes."""
+
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set in a Ray job's process, whose workers have the job's files already."""
 
@@ -247,7 +250,11 @@ def _imported_meanwhile() -> Iterator[None]:
     processes it starts end with the thread that started them.
     """
 
+    connected = threading.Event()
+
     def load() -> None:
+        # Ray's own imports come first; two threads that import take turns, and both wait.
+        connected.wait(_ITS_TURN)
         for name in _FOR_A_CALL:
             with contextlib.suppress(Exception):  # whoever needs it meets it again
                 importlib.import_module(name)
@@ -259,6 +266,7 @@ def _imported_meanwhile() -> Iterator[None]:
     try:
         yield
     finally:
+        connected.set()
         thread.join()
 
 
