@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from turnout.graph import Graph, Resources, TaskOptions, TaskSpec
     from turnout.graph.options import memory_bytes
     from turnout.storage.codecs import Codec
-    from turnout.worker.child import Child, end, start
+    from turnout.worker.child import Child, end
     from turnout.worker.host import Given, Host
     from turnout.worker.inline import InlineExecutor, Ref
     from turnout.worker.payload import Payload, loads
@@ -139,7 +139,6 @@ __all__ = [
     "printed",
     "read",
     "run_call",
-    "start",
     "unreached",
     "unsupported",
     "variables",
@@ -165,7 +164,7 @@ if not TYPE_CHECKING:  # or type checkers would take every name to be there
             "turnout.graph": "Graph Resources TaskOptions TaskSpec",
             "turnout.graph.options": "memory_bytes",
             "turnout.storage.codecs": "Codec",
-            "turnout.worker.child": "Child end start",
+            "turnout.worker.child": "Child end",
             "turnout.worker.host": "Given Host",
             "turnout.worker.inline": "InlineExecutor Ref",
             "turnout.worker.payload": "Payload loads",

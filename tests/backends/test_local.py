@@ -407,7 +407,7 @@ def test_workers_start_while_the_run_is_recorded(monkeypatch: Any) -> None:
     before = children()
 
     def refuse(home: str) -> Any:
-        assert len(children() - before) == 1  # it is forked for each of the workers
+        assert len(children() - before) == 2
         raise OSError("no records")
 
     monkeypatch.setattr("turnout.api.execute.records_at", refuse)

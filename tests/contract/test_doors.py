@@ -24,7 +24,7 @@ BACKENDS = {
     "Session", "Status", "Submission", "Summary", "TaskOptions", "TaskSpec", "TaskTimeout",
     "Ticket", "UNSET", "WorkerLost", "about", "advisory", "emulated", "end", "ended",
     "forward_prints", "hookimpl", "identified", "loads", "logged", "memory_bytes", "printed",
-    "read", "run_call", "start", "unreached", "unsupported", "variables",
+    "read", "run_call", "unreached", "unsupported", "variables",
 }  # fmt: skip
 TESTS = {"BackendSuite", "Place", "Recording", "ThreadsBackend", "asks", "installed"}
 

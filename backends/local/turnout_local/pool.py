@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import time
 from collections import deque
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 from turnout import spi
@@ -44,6 +42,7 @@ class PoolExecutor(spi.Executor):
         self._session = session
         self._size = workers
         self._folder = os.getcwd()
+        self._sender = spi.Sender(session.tasks)
         self._slots = Slots(workers, gpus) if slots else None
         self._devices = device_names(gpus)
         self._queue: deque[Entry] = deque()
@@ -52,6 +51,7 @@ class PoolExecutor(spi.Executor):
         self._ended: list[spi.Completion] = []
         self._selector = selectors.DefaultSelector()
         self._stillborn = 0
+        self._setup: spi.Message | None = None
         self._closed = False
 
     # -- what the engine asks ------------------------------------------------------------------
@@ -140,27 +140,19 @@ class PoolExecutor(spi.Executor):
         """Start processes for the calls that wait, as far as there may be more."""
         busy = sum(worker.entry is not None for worker in self._workers)
         wanted = min(self._size, busy + waiting)
-        if wanted > len(self._workers):
-            self._spawn(wanted - len(self._workers))
+        while len(self._workers) < wanted:
+            self._spawn()
 
-    def _spawn(self, count: int) -> list[Worker]:
-        workers = [Worker(child) for child in spi.start(self._folder, count)]
-        self._workers += workers
-        for worker in workers:
-            self._selector.register(worker.child.replies, selectors.EVENT_READ, worker)
-        for worker in workers:
-            worker.child.send(self._setup)
-        return workers
-
-    # Both are made while the first processes start, for what they need takes a while to import.
-
-    @cached_property
-    def _sender(self) -> spi.Sender:
-        return spi.Sender(self._session.tasks)
-
-    @cached_property
-    def _setup(self) -> spi.Message:
-        return self._sender.setup(self._session.info, self._session.project)
+    def _spawn(self) -> Worker:
+        if self._setup is None:
+            self._setup = self._sender.setup(self._session.info, self._session.project)
+        child = spi.Child(self._setup, self._folder)
+        worker = Worker(child)
+        self._workers.append(worker)
+        self._selector.register(child.replies, selectors.EVENT_READ, worker)
+        if child.ending is not None:
+            self._selector.register(child.ending, selectors.EVENT_READ, worker)
+        return worker
 
     def _dispatch(self) -> None:
         """Give waiting calls to idle workers, first come first served where they fit."""
@@ -210,7 +202,7 @@ class PoolExecutor(spi.Executor):
                     idle.remove(worker)
                     return worker
         self._remove([idle.pop(0)])
-        return self._spawn(1)[0]
+        return self._spawn()
 
     def _start(self, worker: Worker) -> None:
         assert worker.entry is not None
@@ -230,7 +222,7 @@ class PoolExecutor(spi.Executor):
     def _forget(self, worker: Worker) -> None:
         self._workers.remove(worker)
         self._selector.unregister(worker.child.replies)
-        if worker.ready and worker.child.ending is not None:
+        if worker.child.ending is not None:
             self._selector.unregister(worker.child.ending)
         self._release_slots(worker)
 
@@ -256,7 +248,7 @@ class PoolExecutor(spi.Executor):
         for key, _ in self._selector.select(pause):
             worker: Worker = key.data
             heard[id(worker)] = worker
-            if worker.ready and key.fd == worker.child.ending:
+            if key.fd == worker.child.ending:
                 gone[id(worker)] = worker
         for worker in heard.values():
             if self._hear(worker) or id(worker) in gone:
@@ -268,7 +260,10 @@ class PoolExecutor(spi.Executor):
         for message in messages:
             told = spi.read(message)
             if told is None:
-                self._is_ready(worker)
+                worker.ready = True
+                self._stillborn = 0
+                if worker.entry is not None:
+                    self._start(worker)
             elif isinstance(told, (spi.Logged, spi.Printed)):
                 told.handle()
             elif worker.entry is None:
@@ -278,15 +273,6 @@ class PoolExecutor(spi.Executor):
             else:
                 self._finished(worker, told)
         return closed
-
-    def _is_ready(self, worker: Worker) -> None:
-        worker.ready = True
-        self._stillborn = 0
-        # Processes of its tasks may hold its end of the pipe for longer than it lives.
-        if worker.child.ending is not None:
-            self._selector.register(worker.child.ending, selectors.EVENT_READ, worker)
-        if worker.entry is not None:
-            self._start(worker)
 
     def _began(self, entry: Entry, told: spi.Began) -> None:
         if entry.progress.since is None and self.on_start is not None:
@@ -310,13 +296,11 @@ class PoolExecutor(spi.Executor):
         entry = worker.entry
         ready = worker.ready
         self._forget(worker)
-        if not worker.child.wait(_GRACE):
-            worker.child.signal(signal.SIGKILL)
-        how = worker.child.how()
+        worker.child.wait(_GRACE)
         worker.child.dispose()
         if ready:
             if entry is not None:
-                self._ended.append(entry.lost(how))
+                self._ended.append(entry.lost(worker.child.how()))
             return
         if entry is not None:
             self._queue.appendleft(entry)
@@ -324,7 +308,8 @@ class PoolExecutor(spi.Executor):
         if self._stillborn >= STILLBORN:
             self._stillborn = 0
             error = spi.WorkerLost(
-                f"worker processes do not start: the last one {how}; what it printed tells why"
+                f"worker processes do not start: the last one {worker.child.how()}; "
+                "what it printed tells why"
             )
             self._ended += [waiting.failed_with(error) for waiting in self._queue]
             self._queue.clear()

@@ -1,4 +1,4 @@
-"""The driver's end of worker processes: talking to them, ending them."""
+"""The driver's end of a worker process: starting it, talking to it, ending it."""
 
 from __future__ import annotations
 
@@ -6,51 +6,85 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from turnout.worker.forking import Parent
+from turnout.errors import PluginError
 from turnout.worker.frames import Bytes, Reader, send
+
+# The worker searches where the driver does, from its first import of turnout on. Garbage is not
+# looked for while it starts: imports make objects that stay.
+_START: Final = (
+    "import gc,sys;"
+    "gc.disable();"
+    "f=open({requests},'rb');"
+    "p=f.read(int.from_bytes(f.read(4),'big')).decode('utf-8','surrogateescape');"
+    "sys.path[:]=p.split('\\0');"
+    "from turnout.worker.process import main;"
+    "main(f,{replies},{lifeline})"
+)
 
 
 class Child:
-    """A worker process in a process group of its own; `start` makes them.
+    """A worker process in a process group of its own.
+
+    Args:
+        setup: the first message it gets.
+        folder: the directory it works in.
 
     Attributes:
-        replies: descriptor to wait on for messages. It can be read from, too, once nobody has the
-            other end: the process and those it has forked.
+        pid: its process id.
+        replies: descriptor to wait on for messages.
+        ending: descriptor that can be read from when it has ended; ``None`` where there are no
+            such descriptors.
+
+    Raises:
+        PluginError: this system cannot start one.
     """
 
-    def __init__(
-        self, parent: Parent, place: int, requests: int, replies: int, lifeline: int
-    ) -> None:
-        self.replies = replies
-        self._parent = parent
-        self._place = place
-        self._requests = requests
-        self._lifeline = lifeline
-        self._reader = Reader(replies)
-        self._pid: int | None = None
-        self._ending: int | None = None
-        self._disposed = False
-
-    @property
-    def pid(self) -> int:
-        """Its process id; 0 if it has never been. Waits until it is known."""
-        if self._pid is None:
-            self._pid = self._parent.pid(self._place)
-        return self._pid
-
-    @property
-    def ending(self) -> int | None:
-        """Descriptor that can be read from once it has ended.
-
-        ``None`` where there are no such descriptors. Waits until its process id is known.
-        """
-        if self._ending is None and self.pid and hasattr(os, "pidfd_open"):
+    def __init__(self, setup: Sequence[Bytes], folder: str) -> None:
+        if not sys.executable or not hasattr(os, "writev"):
+            raise PluginError("worker processes need a Python executable and a POSIX system")
+        requests, self._requests = os.pipe()
+        self.replies, replies = os.pipe()
+        lifeline, self._lifeline = os.pipe()
+        start = _START.format(requests=requests, replies=replies, lifeline=lifeline)
+        # Warnings and optimisation are as in this process; the standard library does it so too.
+        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *flags, "-c", start],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(requests, replies, lifeline),
+                cwd=folder,
+                process_group=0,
+            )
+        except BaseException:
+            for fd in (self._requests, self.replies, self._lifeline):
+                os.close(fd)
+            raise
+        finally:
+            for fd in (requests, replies, lifeline):
+                os.close(fd)
+        self.pid = self._process.pid
+        self._reader = Reader(self.replies)
+        self.ending: int | None = None
+        if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
-                self._ending = os.pidfd_open(self.pid)
-        return self._ending
+                self.ending = os.pidfd_open(self.pid)
+        path = "\0".join(sys.path).encode("utf-8", "surrogateescape")
+        self._write([len(path).to_bytes(4, "big") + path])
+        self.send(setup)
+
+    def _write(self, parts: Iterable[bytes]) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            for part in parts:
+                view = memoryview(part)
+                while view:
+                    view = view[os.write(self._requests, view) :]
 
     def send(self, message: Sequence[Bytes]) -> None:
         """Send a message; if the process has ended, that will be told by waiting for it."""
@@ -62,10 +96,10 @@ class Child:
         return self._reader.read()
 
     def how(self) -> str:
-        """How the process ended, in words, waiting for its end; asked before `dispose`."""
-        code = self._parent.status(self.pid, None)
+        """How the process ended, in words."""
+        code = self._process.returncode
         if code is None:
-            return "ended, and nothing is left that knows how"
+            return "goes on"
         if code >= 0:
             return f"left with exit status {code}"
         try:
@@ -83,48 +117,32 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Send a signal to the process and to what its tasks have started."""
-        if self._pid is None:
-            self._parent.fork_no_more(self._place)
-        if self.pid:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
-    def wait(self, seconds: float | None) -> bool:
-        """Wait for its end, for ever without ``seconds``; whether it came."""
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end; whether it came."""
         if self.ending is not None:
+            # Not reaped yet, so that its id still stands for its process group.
             poll = select.poll()  # unlike select.select, it takes any number of open files
             poll.register(self.ending, select.POLLIN)
-            return bool(poll.poll(None if seconds is None else max(seconds, 0) * 1000))
-        return not self.pid or self._parent.status(self.pid, seconds) is not None
+            return bool(poll.poll(max(seconds, 0) * 1000))
+        try:
+            self._process.wait(max(seconds, 0))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def dispose(self) -> None:
-        """End what is left of it, and let go of it; again does nothing."""
-        if self._disposed:
-            return
+        """End what is left of it, and let go of it."""
         self.signal(signal.SIGKILL)
-        self.wait(None)
+        self._process.wait()
         self.finish()
-        for fd in (self.replies, self._lifeline, self._ending):
-            if fd is not None:
+        for fd in (self.replies, self._lifeline, self.ending):
+            if fd is not None and fd >= 0:
                 os.close(fd)
-        self._disposed = True
-        self._parent.let_go()
-
-
-def start(folder: str, count: int) -> list[Child]:
-    """Start worker processes, which then wait for their first message: that of `Sender.setup`.
-
-    They are forks of one process, so many take hardly longer to start than one.
-
-    Args:
-        folder: the directory they work in.
-        count: how many.
-
-    Raises:
-        PluginError: this system cannot start any.
-    """
-    parent = Parent(folder, count)
-    return [Child(parent, place, *pipes) for place, pipes in enumerate(parent.pipes)]
+        self.replies = self._lifeline = -1
+        self.ending = None
 
 
 def end(children: Sequence[Child], grace: float) -> None:

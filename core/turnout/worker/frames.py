@@ -9,9 +9,6 @@ from typing import Any, Final, Protocol
 
 Bytes = bytes | bytearray | memoryview
 
-NUMBER: Final = struct.Struct("!q")
-"""A number by itself: a process id, an exit status."""
-
 _COUNT: Final = struct.Struct("!I")
 _TOGETHER = 1 << 16
 _AT_ONCE = 512  # below the smallest IOV_MAX in use, 1024

@@ -1,6 +1,6 @@
 """A worker process: takes calls from the driver that started it until that says no more.
 
-It is forked by `turnout.worker.parent`. `turnout.worker.child` is the other end of its pipes.
+It is started by `turnout.worker.child`, which writes what it reads and reads what it writes.
 Imports are few: what a call does not need is not loaded.
 """
 
@@ -12,27 +12,31 @@ import pickle
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any
 
 from turnout.worker import frames, wire
 from turnout.worker.host import Host
 
-if TYPE_CHECKING:
-    from io import BufferedReader
 
-
-def serve(requests: BufferedReader, replies: int, lifeline: int) -> NoReturn:
+def main(requests: Any, replies: int, lifeline: int) -> None:
     """Serve a driver until it closes ``requests``; ends this process.
 
     Args:
-        requests: messages are read from it.
+        requests: a buffered reader.
         replies: the descriptor answers are written to.
         lifeline: a descriptor that is closed when the driver goes away, however it does.
     """
+    for fd in (requests.fileno(), replies, lifeline):
+        os.set_inheritable(fd, False)
+    _ignore_interrupts()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(line_buffering=True, write_through=False)  # type: ignore[union-attr]
     setup = frames.receive(requests)
     if setup is None:
         os._exit(0)
     _end_with(lifeline)
+    gc.freeze()  # what has been imported so far stays; the user's modules are looked through
     worker = Worker(setup, replies)
     gc.enable()
     worker.say(wire.ready())
@@ -71,6 +75,13 @@ class Worker:
             os.environ.update(said[1])
 
 
+def _ignore_interrupts() -> None:
+    """Ctrl-C is for the driver. A handler, not SIG_IGN: processes that tasks start inherit that."""
+    import signal
+
+    signal.signal(signal.SIGINT, lambda *_: None)
+
+
 def _end_with(lifeline: int) -> None:
     """End this process and those its tasks started when the driver goes away."""
     if sys.platform == "linux":
@@ -90,7 +101,7 @@ def _end_with(lifeline: int) -> None:
     threading.Thread(target=watch, name="turnout-lifeline", daemon=True).start()
 
 
-def _leave() -> NoReturn:
+def _leave() -> None:
     """End at once, but not without what was registered to happen at the end.
 
     Taking all objects apart, as Python does on its way out, would take longer than many a run.
