@@ -29,7 +29,8 @@ def main(workflow: Workflow[..., Any], argv: Sequence[str] | None = None) -> Non
         argv: the command line's arguments; those of this process by default.
     """
     if os.environ.get("TURNOUT_WORKER"):
-        # A worker imports the script for its tasks; an unguarded call must not run it again.
+        # A worker imports the script for its tasks, and ``turnout run`` for its workflow; an
+        # unguarded call must not run it again.
         return
     sys.exit(run_program(workflow, argv))
 

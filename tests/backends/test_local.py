@@ -236,6 +236,7 @@ class TestFailures:
         error = failure(flows.leaving, folder=tries, how=how, times=9)
         assert isinstance(error, WorkerLost)
         assert reason in str(error)
+        assert str(error).count("node ") == 1
         assert len(list(Path(tries).iterdir())) == 4
 
     def test_an_exit_fails_the_node_at_once(self) -> None:
@@ -450,3 +451,9 @@ def test_workers_that_do_not_start_are_told(monkeypatch: Any) -> None:
 def test_fewer_than_one_worker_is_refused(workers: int) -> None:
     with pytest.raises(turnout.errors.ConfigError, match="workers"):
         run(flows.chain, {"backend": "local", "workers": workers}, n=1)
+
+
+def test_devices_without_workers_have_no_effect_and_strict_refuses_that() -> None:
+    assert run(flows.chain, {"backend": "local", "gpus": 1}, n=1) == 5
+    with pytest.raises(PlanError, match="gpus=1 has no effect"):
+        run(flows.chain, {"backend": "local", "gpus": 1, "strict": True}, n=1)

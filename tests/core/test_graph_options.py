@@ -83,6 +83,11 @@ def test_options_that_make_no_sense(make: Any, said: str) -> None:
         make()
 
 
+def test_retries_are_a_whole_number() -> None:
+    with pytest.raises(TypeError, match="retries takes a whole number, not '3'"):
+        TaskOptions(retries="3")  # type: ignore[arg-type]
+
+
 def test_resources_of_a_config_are_resources() -> None:
     assert TaskOptions(resources={"cpu": 2}).resources == Resources(cpu=2)
     assert not Resources()

@@ -57,6 +57,9 @@ class LocalBackend(spi.ExecutorBackend):
     def check(self, config: Any) -> Sequence[str]:
         if config.workers is not None and sys.platform == "win32":
             return ["execution_environment.workers needs Linux or macOS; leave it unset here"]
+        if config.strict and config.gpus and config.workers is None:
+            without_effect = f"execution_environment.gpus={config.gpus} has no effect"
+            return [f"{without_effect} in this process (strict=true); set workers too"]
         return ()
 
     def refuse(self, config: Any, node: str, options: Any) -> Sequence[str]:

@@ -7,6 +7,7 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from turnout import spi
@@ -42,7 +43,6 @@ class PoolExecutor(spi.Executor):
         self._session = session
         self._size = workers
         self._folder = os.getcwd()
-        self._sender = spi.Sender(session.tasks)
         self._slots = Slots(workers, gpus) if slots else None
         self._devices = device_names(gpus)
         self._queue: deque[Entry] = deque()
@@ -51,7 +51,6 @@ class PoolExecutor(spi.Executor):
         self._ended: list[spi.Completion] = []
         self._selector = selectors.DefaultSelector()
         self._stillborn = 0
-        self._setup: spi.Message | None = None
         self._closed = False
 
     # -- what the engine asks ------------------------------------------------------------------
@@ -144,15 +143,24 @@ class PoolExecutor(spi.Executor):
             self._spawn()
 
     def _spawn(self) -> Worker:
-        if self._setup is None:
-            self._setup = self._sender.setup(self._session.info, self._session.project)
-        child = spi.Child(self._setup, self._folder)
+        child = spi.Child(self._folder)
         worker = Worker(child)
         self._workers.append(worker)
         self._selector.register(child.replies, selectors.EVENT_READ, worker)
         if child.ending is not None:
             self._selector.register(child.ending, selectors.EVENT_READ, worker)
+        child.send(self._setup)
         return worker
+
+    # Both are made while the first process starts, for what they need takes a while to import.
+
+    @cached_property
+    def _sender(self) -> spi.Sender:
+        return spi.Sender(self._session.tasks)
+
+    @cached_property
+    def _setup(self) -> spi.Message:
+        return self._sender.setup(self._session.info, self._session.project)
 
     def _dispatch(self) -> None:
         """Give waiting calls to idle workers, first come first served where they fit."""

@@ -41,7 +41,7 @@ _FOR_A_CALL: Final = (
 """What Ray imports, where it is installed, to serialize a first value; and we for a first call."""
 
 _ITS_TURN: Final = 0.5
-"""How many seconds `ray.init` imports for itself, before it waits for its processes."""
+"""How many seconds `ray.init` takes at least before it only waits for its processes."""
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set in a Ray job's process, whose workers have the job's files already."""
@@ -249,12 +249,12 @@ def _imported_meanwhile() -> Iterator[None]:
     The call itself would have to wait for these imports otherwise. Ray stays in this thread: the
     processes it starts end with the thread that started them.
     """
-
-    connected = threading.Event()
+    ended = threading.Event()
 
     def load() -> None:
         # Ray's own imports come first; two threads that import take turns, and both wait.
-        connected.wait(_ITS_TURN)
+        if ended.wait(_ITS_TURN):
+            return  # an instance that was there, or none: nothing is waited for
         for name in _FOR_A_CALL:
             with contextlib.suppress(Exception):  # whoever needs it meets it again
                 importlib.import_module(name)
@@ -266,7 +266,7 @@ def _imported_meanwhile() -> Iterator[None]:
     try:
         yield
     finally:
-        connected.set()
+        ended.set()
         thread.join()
 
 

@@ -71,9 +71,11 @@ def run(
         raise ConfigError(f"turnout.run takes a workflow, not {workflow!r}")
     if os.environ.get("TURNOUT_WORKER"):
         raise ConfigError(
-            f"turnout.run({workflow.name}) is called while a worker process imports the module it "
-            'stands in; put the call under `if __name__ == "__main__":`'
+            f"turnout.run({workflow.name}) is called while the module it stands in is imported, by "
+            'a worker process or a command; put the call under `if __name__ == "__main__":`'
         )
+    if isinstance(tags, str):
+        raise ConfigError(f"turnout.run takes several tags: tags=[{tags!r}], not tags={tags!r}")
     _refuse_taken(workflow, config, {"name": name, "tags": tags, "wait": not wait})
     with uncollected():  # plugins may have to be loaded
         composed = compose_plain(workflow, config, execution_environment, inputs)

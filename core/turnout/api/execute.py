@@ -194,12 +194,17 @@ class Execution:
                 recorder.finish(ended.status, failure, self.url)
             self.watch.run(ended.status, max(known, len(ended.jobs) - aside), failure)
             if self._follower is None and ended.status in ("succeeded", "failed"):
-                self._warn_of_settings()
+                self._warn(ended)
 
-    def _warn_of_settings(self) -> None:
-        """Tell of settings for tasks that no graph of a dynamic task has brought."""
+    def _warn(self, ended: Result) -> None:
+        """Tell what had no effect: an end on a branch not taken, settings for tasks never met."""
         rules = self.plan.rules
-        for told in never_met(rules.overrides, rules.tasks.values()):
+        warnings = list(never_met(rules.overrides, rules.tasks.values()))
+        if ended.unreached:
+            warnings.append(
+                f"node {self.plan.until!r} was not run: it stands on a branch that was not taken"
+            )
+        for told in warnings:
             if self._log is silent:
                 _log.warning("%s", told)
             else:

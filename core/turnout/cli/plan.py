@@ -21,7 +21,8 @@ def command(target: str, overrides: Sequence[str], until: str, as_json: bool) ->
 
     It also tells what is fixed and by which line, which settings the environment takes as advice
     only, and which tasks depend on the whole config. A plan that would be refused ends with
-    status 3 and all reasons.
+    status 3 and all reasons. Nothing is connected to or written: whether a cluster and a store
+    can be reached shows when it runs.
     """
     from turnout.api.prepare import plan_for
     from turnout.cli.target import load_workflow

@@ -107,14 +107,17 @@ def _find(place: str) -> None:
 
 
 def _import(place: str, load: Any) -> ModuleType:
+    from turnout.worker.modules import importing
+
     try:
-        return load()  # type: ignore[no-any-return]
+        with importing():  # this command runs it, not what stands in it
+            return load()  # type: ignore[no-any-return]
     except ConfigError:
         raise
     except SystemExit as error:
         raise ConfigError(
-            f"{place} ended the process while it was imported; call turnout.main(...) only "
-            'under `if __name__ == "__main__":`'
+            f"{place} ended the process while it was imported; put what does so under "
+            '`if __name__ == "__main__":`'
         ) from error
     except ModuleNotFoundError as error:
         missing = error.name or ""

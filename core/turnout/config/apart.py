@@ -45,9 +45,11 @@ class Job:
         """Read the ``hydra`` node of a composed config."""
         from omegaconf import OmegaConf
 
+        # As typed: read one by one they would be resolved, ``x=${y}`` too.
+        typed: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         output = OmegaConf.select(hydra, "runtime.output_dir", throw_on_missing=False)
         return cls(
-            overrides=tuple(hydra.overrides.task),
+            overrides=tuple(typed),
             choices=dict(hydra.runtime.choices),
             output_dir=Path(output) if output else None,
             number=OmegaConf.select(hydra, "job.num", throw_on_missing=False),

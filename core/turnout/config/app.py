@@ -26,7 +26,7 @@ from omegaconf import DictConfig
 from turnout.config import places
 from turnout.config.apart import take_apart
 from turnout.config.composed import Composed, Workflow
-from turnout.config.exits import CONFIG, DONE, REFUSED, exit_status
+from turnout.config.exits import CONFIG, DONE, FAILED, REFUSED, exit_status
 from turnout.config.explain import explain
 from turnout.config.inputs import described
 from turnout.config.launcher import JobFailed
@@ -34,7 +34,7 @@ from turnout.config.leftovers import JobDirectory
 from turnout.config.loader import Loader
 from turnout.config.plain import running_job
 from turnout.config.sweep import Prepared, Sweep
-from turnout.errors import ConfigError, TurnoutError
+from turnout.errors import ConfigError, TurnoutError, raised_in_body
 
 Report = Callable[[BaseException], None]
 
@@ -127,6 +127,10 @@ def compose_main(
     except BaseException as raised:
         if isinstance(raised, SystemExit) or os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
+        ours = raised.error if isinstance(raised, _Failed) else raised
+        if isinstance(ours, BrokenPipeError) and not raised_in_body(ours):
+            _let_go_of_stdout()  # nobody reads it any more, as behind `| head`
+            return FAILED
         error = _told_apart(raised)
         (report or _to_stderr)(error)
         return exit_status(error)
@@ -283,6 +287,11 @@ def _told_apart(raised: BaseException) -> BaseException:
         return interrupt
     explained.__cause__ = raised
     return explained
+
+
+def _let_go_of_stdout() -> None:
+    """Python flushes it once more at the end, and would say that it cannot."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _to_stderr(error: BaseException) -> None:

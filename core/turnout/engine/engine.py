@@ -39,6 +39,7 @@ from turnout.errors import (
 )
 from turnout.graph import Shape
 from turnout.plan import Environment, Plan, Step, Tree
+from turnout.plan.layout import sources
 from turnout.types import check
 
 LOST_LIMIT = 3
@@ -57,6 +58,7 @@ class Result:
         error: the exception of the job that failed first, or what is wrong with the result.
         node: that job's name.
         jobs: every job there was.
+        unreached: whether what the run was to end after stands on a branch that was not taken.
     """
 
     status: str = "succeeded"
@@ -64,6 +66,7 @@ class Result:
     error: BaseException | None = None
     node: str = ""
     jobs: list[Job] = field(default_factory=list)
+    unreached: bool = False
 
 
 class Engine:
@@ -136,6 +139,9 @@ class Engine:
     def _take_result(self, tree: Tree) -> None:
         """What the workflow returns; checked where the annotations do not prove that it fits."""
         plan = self.plan
+        if plan.until and any(self.jobs[i].state is State.SKIPPED for i in sources(tree)):
+            self.result.unreached = True
+            return
         value = self.values.of(tree)
         try:
             if not plan.until:
@@ -434,10 +440,9 @@ class Engine:
         if job.lost <= LOST_LIMIT:
             self.again(job)
             return
-        reason = f": {error}" if error is not None else ""
-        self.fail(
-            job, WorkerLost(f"node {job.step.id!r}: its worker went away {job.lost} times{reason}")
-        )
+        where = f"node {job.step.id!r}: "
+        reason = f": {str(error).removeprefix(where)}" if error is not None else ""
+        self.fail(job, WorkerLost(f"{where}its worker went away {job.lost} times{reason}"))
 
     def finish(self, job: Job) -> None:
         """A job has succeeded, and with the last of its frame the frame's owner.

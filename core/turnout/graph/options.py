@@ -186,8 +186,11 @@ class TaskOptions:
     options: Mapping[str, Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
-        if self.retries is not None and self.retries < 0:
-            raise ValueError(f"retries must not be negative, not {self.retries!r}")
+        if self.retries is not None:
+            if type(self.retries) is not int:
+                raise TypeError(f"retries takes a whole number, not {self.retries!r}")
+            if self.retries < 0:
+                raise ValueError(f"retries must not be negative, not {self.retries!r}")
         if self.timeout is not None:
             object.__setattr__(self, "timeout", duration_seconds(self.timeout))
         if self.secrets is not None:

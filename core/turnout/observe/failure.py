@@ -135,7 +135,10 @@ def _frames(error: BaseException) -> list[str]:
         shown = _one(link, brief=not last)
         # What is raised anew, or told in the next message, is told once.
         following = "" if last else "\n".join(_one(chain[len(chain) - 2 - position])[-1:])
-        if not last and (shown[-1:] == [following] or (len(shown) == 1 and _in(link, following))):
+        alone = len(shown) == 1
+        if not last and (shown[-1:] == [following] or (alone and _in(link, following))):
+            continue
+        if not last and alone and isinstance(error, EncodeError):  # it says why by itself
             continue
         if lines:
             lines += ["", "which led to:", ""]

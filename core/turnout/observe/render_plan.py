@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from turnout.graph import Graph, TaskNode, TaskOptions
@@ -191,7 +193,9 @@ def _text(value: Any) -> str:
         from omegaconf import OmegaConf
 
         return str(OmegaConf.to_container(value, resolve=False))
-    if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict)):
+    if isinstance(value, enum.Enum):
+        return str(value)
+    if value is None or isinstance(value, (bool, int, float, str, list, tuple, dict, PurePath)):
         return repr(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return repr(value)

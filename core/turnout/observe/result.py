@@ -40,5 +40,7 @@ def _line(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if shape:  # a frame or an array; those of NumPy's scalars are empty
         return describe(value)
-    text = value if isinstance(value, str) else str(value) if shape == () else repr(value)
+    if isinstance(value, str):
+        return value  # a script may read it
+    text = str(value) if shape == () else repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

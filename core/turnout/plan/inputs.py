@@ -14,7 +14,7 @@ from turnout.graph.binding import path_text, select
 from turnout.plan.missing import Missing, first_open, joined, missing_keys
 from turnout.plan.steps import Tree
 from turnout.types import convert
-from turnout.types.config_values import explain
+from turnout.types.config_values import explain, unresolved
 from turnout.types.foreign import is_config, is_named_tuple, table_size
 
 _PLAIN: Final = frozenset({bool, int, float, str, type(None)})
@@ -66,6 +66,7 @@ class Inputs:
         self._names = names if names is not None else _own_names(graph)
         self._findings = findings
         self._used: dict[Path, Tree] = {}
+        self._broken: set[Path] = set()
 
     def tree(
         self, path: Path, annotation: Any = None, node: str = "", parameter: str = ""
@@ -85,7 +86,11 @@ class Inputs:
             part = len(absent) < len(path)
             self._findings.missing.add(self.name(absent), _reader(node, parameter), part=part)
             return ("const", None), True
-        if annotation is None or (type(value) is annotation and found[0] == "const"):
+        if (
+            path in self._broken
+            or annotation is None
+            or (type(value) is annotation and found[0] == "const")
+        ):
             return found, True
         reader = _reader(node, parameter)
         where = f"input {self.name(path)!r}" + (f" ({reader})" if reader else "")
@@ -135,14 +140,22 @@ class Inputs:
         }
 
     def _known(self, value: Any, path: Path) -> Tree:
+        found = value
         try:
             found = at_path(value, path[1:])
             return owned(found if found is OPEN else plain(found))
         except Exception as error:
-            told = explain(error)
-            if told is None:
-                raise
-            self._findings.problems.append(f"input {self.name(path)!r}: {told}")
+            errors = unresolved(found) or {self.name(path): error}
+            for name, reason in errors.items():
+                told = explain(reason)
+                if told is None:
+                    raise
+                problem = "input " + (
+                    told if told.startswith(f"{name!r}:") else f"{name!r}: {told}"
+                )
+                if problem not in self._findings.problems:
+                    self._findings.problems.append(problem)
+            self._broken.add(path)
             return ("const", None)
 
 

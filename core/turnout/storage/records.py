@@ -352,7 +352,13 @@ class Records:
 def _connect(path: str) -> sqlite3.Connection:
     import sqlite3
 
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"run records cannot be kept in {folder}: it is not a directory; move that file away"
+        ) from error
     connection = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )

@@ -77,6 +77,23 @@ def override_key(name: str) -> str:
     return name.replace("[", ".").replace("]", "")
 
 
+def unresolved(value: Any) -> dict[str, Exception]:
+    """The full keys in a config container whose interpolations lead nowhere, and why each does."""
+    if not is_config(type(value)) or value._is_none() or value._is_missing():
+        return {}
+    found: dict[str, Exception] = {}
+    keys = list(value.keys()) if is_dict_config(type(value)) else range(len(value))
+    for key in keys:
+        node = value._get_node(key)
+        if node._is_interpolation():
+            try:
+                node = value[key]
+            except Exception as error:
+                found[value._get_full_key(key)] = error
+        found |= unresolved(node)
+    return found
+
+
 def explain(problem: Exception) -> str | None:
     """What OmegaConf complains about, and the way out; ``None`` for other exceptions."""
     errors = getattr(sys.modules.get("omegaconf"), "errors", None)

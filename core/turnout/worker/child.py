@@ -31,8 +31,9 @@ _START: Final = (
 class Child:
     """A worker process in a process group of its own.
 
+    It waits for its first message, that of `Sender.setup`.
+
     Args:
-        setup: the first message it gets.
         folder: the directory it works in.
 
     Attributes:
@@ -45,7 +46,7 @@ class Child:
         PluginError: this system cannot start one.
     """
 
-    def __init__(self, setup: Sequence[Bytes], folder: str) -> None:
+    def __init__(self, folder: str) -> None:
         if not sys.executable or not hasattr(os, "writev"):
             raise PluginError("worker processes need a Python executable and a POSIX system")
         requests, self._requests = os.pipe()
@@ -77,7 +78,6 @@ class Child:
                 self.ending = os.pidfd_open(self.pid)
         path = "\0".join(sys.path).encode("utf-8", "surrogateescape")
         self._write([len(path).to_bytes(4, "big") + path])
-        self.send(setup)
 
     def _write(self, parts: Iterable[bytes]) -> None:
         with contextlib.suppress(BrokenPipeError):
