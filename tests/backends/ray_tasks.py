@@ -34,6 +34,30 @@ def total(values: list[int]) -> int:
     return sum(values)
 
 
+@task
+def write(text: str) -> turnout.File:
+    path = turnout.current().workdir / "out.txt"
+    assert not path.exists()
+    path.write_text(text)
+    time.sleep(0.5)  # the other one writes meanwhile
+    return turnout.File(path)
+
+
+@task
+def read(file: turnout.File) -> str:
+    return Path(file).read_text()
+
+
+@task
+def workdir() -> str:
+    return str(turnout.current().workdir)
+
+
+@workflow
+def files() -> list[str]:
+    return [read(write("one")), read(write("two")), workdir()]
+
+
 # -- workers and nodes that go away ----------------------------------------------------------------
 
 

@@ -338,18 +338,31 @@ def test_an_interrupt_ends_everything(scratch: str, everyone: bool, number: sign
         assert quiet(scratch)
 
 
-def test_an_interrupt_while_ray_starts_leaves_nothing(scratch: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "started"),
+    [
+        (signal.SIGINT, "gcs_server"),
+        (signal.SIGTERM, "gcs_server"),
+        (signal.SIGTERM, "raylet"),
+    ],
+)
+def test_an_interrupt_while_ray_starts_leaves_nothing(
+    scratch: str, number: signal.Signals, started: str
+) -> None:
     with ray_files() as folder:
         os.chdir(Path(scratch).parent)
         program = driver(ENDLESS, f"scratch={scratch}", "execution_environment=ray", *SMALL)
         try:
-            eventually(lambda: "gcs_server" in programs(folder) or program.poll() is not None)
-            os.killpg(program.pid, signal.SIGINT)
+            eventually(lambda: started in programs(folder) or program.poll() is not None)
+            # Ctrl-C in a terminal is for all of its processes; a service manager ends the driver.
+            (os.killpg if number == signal.SIGINT else os.kill)(program.pid, number)
         finally:
             said, complaints = finished(program)
         assert program.returncode == 130, said + complaints
         assert "Traceback" not in complaints
-        assert processes(folder) == [], "not even for a moment"
+        if number == signal.SIGINT:
+            assert processes(folder) == [], "not even for a moment"
+        gone(folder)
         assert left(scratch) == []
 
 

@@ -201,7 +201,7 @@ def test_a_broken_interpolation_is_told_by_its_path() -> None:
         see(cfg.part)
 
     cfg = OmegaConf.create({"part": {"a": "${nowhere}"}})
-    assert problems(flow, {"cfg": cfg}) == ["input 'part': Interpolation key 'nowhere' not found"]
+    assert problems(flow, {"cfg": cfg}) == ["input 'part.a': Interpolation key 'nowhere' not found"]
 
 
 def test_inputs_arrive_converted() -> None:

@@ -42,6 +42,14 @@ def take(x: Any) -> int:
 def flow(x: int = 1) -> int:
     return same(x)
 
+@turnout.task
+def length_of(token: str) -> int:
+    return len(token)
+
+@turnout.workflow
+def length(token: str) -> int:
+    return length_of(token)
+
 @turnout.workflow
 def long(size: int = 1000) -> str:
     return text(size)
@@ -101,9 +109,8 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def turnout_run(*arguments: str, command: str = "run") -> subprocess.CompletedProcess[str]:
-    start = "import sys; from turnout.cli import main; sys.exit(main())"
     return subprocess.run(
-        [sys.executable, "-c", start, command, *arguments],
+        [sys.executable, "-m", "turnout", command, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -132,6 +139,17 @@ def test_an_override_that_leads_nowhere(override: str, message: str) -> None:
 def test_an_override_may_be_an_interpolation() -> None:
     done = program("+y=4", "x=${y}")
     assert (done.returncode, done.stdout) == (0, "4\n")
+
+
+def test_what_an_override_takes_from_the_environment_is_not_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOKEN", "hidden-7531")
+    done = turnout_run("main.py:length", "token=${oc.env:TOKEN}")
+    assert (done.returncode, done.stdout) == (0, "11\n")
+    assert b"token=${oc.env:TOKEN}" in Path(".turnout/runs.db").read_bytes()
+    for file in Path(".turnout").rglob("*"):
+        assert file.is_dir() or b"hidden-7531" not in file.read_bytes()
 
 
 def test_interpolations_in_what_is_taken_whole_are_told_by_key_and_once() -> None:

@@ -55,7 +55,7 @@ def judge(ticket: RayTicket, error: RayError) -> Verdict:
     elif isinstance(cause, OutOfMemoryError):
         told = f"{node}: Ray ended its worker, because the machine ran out of memory: {cause}"
     elif isinstance(cause, (WorkerCrashedError, NodeDiedError)):
-        told = f"{node}: its Ray worker went away, as did those that tried again: {_brief(cause)}"
+        told = f"{node}: its Ray worker went away, and any that tried again: {_brief(cause)}"
     elif isinstance(cause, RuntimeEnvSetupError):
         told = f"{node}: Ray cannot make the runtime_env of its workers: {cause}"
     elif isinstance(cause, ModuleNotFoundError) and (cause.name or "").startswith("turnout"):

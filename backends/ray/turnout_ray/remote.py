@@ -80,4 +80,5 @@ def _introduced(intro: bytes) -> tuple[spi.Host, Address]:
 def _host(setup: bytes, executor: str) -> spi.Host:
     # Executors of one run count its tasks apart, and are set up alike.
     del executor
-    return spi.Host([setup], reporter.log, _HERE if _PACKAGED in _HERE else None)
+    root = _HERE if _PACKAGED in _HERE else None
+    return spi.Host([setup], reporter.log, root, apart=True)

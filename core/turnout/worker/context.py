@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from turnout.backend.call import Call
 from turnout.errors import TurnoutError
+from turnout.worker import scratch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,10 +45,14 @@ class TaskContext:
 
     @property
     def workdir(self) -> Path:
-        """The directory the task works in: the driver's on its machine, a scratch one elsewhere."""
+        """Where the task may write files: the driver's directory, or one of this attempt's own.
+
+        It is the driver's in its process and in worker processes beside it. Elsewhere it is a new
+        directory, which is removed once what the task returned has been captured.
+        """
         from pathlib import Path
 
-        return Path(os.getcwd())
+        return Path(scratch.workdir(self.attempt))
 
     def log_metrics(self, **metrics: float) -> None:
         """Record numbers beside the node; a later value of one name replaces the earlier one.

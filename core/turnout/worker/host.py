@@ -16,7 +16,7 @@ from turnout.backend.call import Attempt, Call, RunInfo, Status, Summary
 from turnout.errors import EncodeError, TurnoutError
 from turnout.graph.refs import resolve
 from turnout.storage.plugged import no_plugin_codecs
-from turnout.worker import failures, wire
+from turnout.worker import failures, scratch, wire
 from turnout.worker.frames import Bytes
 from turnout.worker.logs import speaks
 from turnout.worker.modules import Modules, importing
@@ -45,11 +45,19 @@ class Host:
         setup: the first message, as `turnout.worker.wire.Sender.setup` makes it.
         log: takes what is logged here, as far as the driver hears it.
         root: where the project's files are here, if not where the driver has them.
+        apart: whether each attempt gets a directory of its own to write files to, as
+            `turnout.current().workdir`, instead of the one this process works in.
     """
 
     def __init__(
-        self, setup: Sequence[Bytes], log: Callable[[dict[str, Any]], None], root: str | None = None
+        self,
+        setup: Sequence[Bytes],
+        log: Callable[[dict[str, Any]], None],
+        root: str | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
+        self._apart = apart
         _, info, argv, script, modules, theirs, source, hooks, level = pickle.loads(setup[0])
         self._info: RunInfo = info
         self._tasks: dict[int, tuple[Any, Any, Any]] = {}
@@ -141,6 +149,8 @@ class Host:
                 say(wire.began(number, failed[told:]))
                 told = len(failed)
 
+        if self._apart:
+            scratch.begin()
         try:
             if isinstance(task, BaseException):
                 return call, refused(call, task)
@@ -148,6 +158,9 @@ class Host:
             return call, run_call(call, values, task, digests, begins)
         except BaseException as error:  # an exit or interrupt is the task's own doing here
             return call, refused(call, error)
+        finally:
+            if self._apart:
+                scratch.end()
 
 
 def refused(call: Call, error: BaseException) -> Outcome:
