@@ -11,7 +11,7 @@ import turnout
 from turnout import Resources, spi, task, workflow
 from turnout.errors import ConfigError, PlanError
 from turnout_ray.backend import RayBackend, RayConfig
-from turnout_ray.options import remote_options
+from turnout_ray.options import problems_of, remote_options
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +132,19 @@ def test_whole_numbers_and_urls_are_fine() -> None:
     }
     options = spi.TaskOptions(options={"ray": fine}, resources=Resources(gpu=2))
     assert list(RayBackend().refuse(config, "one", options)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"options": {"label_selector": {"zone": "b"}}}, "asks for a machine with a label 'zone'"),
+        ({"num_cpus": 0}, "asks for 1 cpu and this machine's instance has 0"),
+    ],
+)
+def test_what_an_instance_started_here_will_never_have(settings: Any, hint: str) -> None:
+    assert hint in told(**settings, address="local")
+
+
+def test_labels_that_ray_gives_can_be_asked_for() -> None:
+    options = spi.TaskOptions(options={"ray": {"label_selector": {"ray.io/node-id": "a"}}})
+    assert not problems_of(RayConfig(address="local"), "one", options)

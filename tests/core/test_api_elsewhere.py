@@ -25,6 +25,7 @@ from turnout_local.backend import LocalConfig
 
 MODULE = """
 import time
+from omegaconf import DictConfig
 from turnout import task, workflow
 
 @task
@@ -35,6 +36,10 @@ def nap(seconds: float) -> float:
 @workflow
 def flow(seconds: float) -> float:
     return nap(seconds)
+
+@workflow
+def configured(cfg: DictConfig) -> float:
+    return nap(cfg.seconds)
 """
 
 
@@ -88,6 +93,7 @@ class Away(ThreadsBackend):
             process = subprocess.Popen(
                 [sys.executable, *command[1:]], cwd=copy, stdout=log, stderr=log,
                 start_new_session=True,
+                env={name: text for name, text in os.environ.items() if name != "ONLY_HERE"},
             )  # fmt: skip
         started.append(process)
         path = Path(session.info.store) / f"{session.info.run_id}.pid"
@@ -136,6 +142,19 @@ def test_it_is_driven_there_and_followed_here(flow: Any) -> None:
     assert run.outputs == 0.0
     assert [node.status for node in run.nodes] == ["succeeded"]
     assert run.url is not None
+
+
+def test_what_is_not_there_is_told_as_being_there(
+    flow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONLY_HERE", "0.0")
+    settings = {"backend": "away", "store": "store"}
+    config = {"seconds": "${oc.decode:${oc.env:ONLY_HERE}}"}
+    with pytest.raises(RunFailed) as caught:
+        turnout.run(sys.modules["away_flow"].configured, config, execution_environment=settings)
+    said = str(caught.value.__cause__)
+    assert "Environment variable 'ONLY_HERE' not found" in said
+    assert said.endswith("environment variables and files there are others)")
 
 
 def follower_killed(flow: Any, tmp_path: Path, seconds: float, **more: Any) -> turnout.Run[Any]:

@@ -90,7 +90,8 @@ def _beside_the_group(config: Any, node: str, options: spi.TaskOptions) -> Itera
 def _more_than_there_is(config: Any, node: str, options: spi.TaskOptions) -> Iterator[str]:
     """What an instance that is started here does not have; it does not grow, so Ray would wait."""
     wanted = options.resources or spi.Resources()
-    for what, amount in (("cpu", wanted.cpu), ("gpu", wanted.gpu)):
+    cores = 1.0 if wanted.cpu is None else wanted.cpu  # as Ray counts a task
+    for what, amount in (("cpu", cores), ("gpu", wanted.gpu)):
         there = cores_of(config) if what == "cpu" else config.num_gpus
         if amount is not None and there is not None and amount > there:
             yield (
@@ -104,6 +105,17 @@ def _more_than_there_is(config: Any, node: str, options: spi.TaskOptions) -> Ite
             "this machine has no custom resources; set execution_environment.address to a "
             "cluster that has"
         )
+    labels = [name for name in _said(options).get("label_selector") or () if _is_own(name)]
+    if labels:
+        yield (
+            f"node {node!r} asks for a machine with a label {labels[0]!r}, and an instance started "
+            "on this machine has none; set execution_environment.address to a cluster that has"
+        )
+
+
+def _is_own(label: str) -> bool:
+    """Whether a label is the users' own; Ray gives every node some."""
+    return not label.startswith("ray.io/")
 
 
 def cores_of(config: Any) -> int:

@@ -20,6 +20,7 @@ from turnout.api.entry import prepare
 from turnout.api.errand import End, Errand, name_of
 from turnout.api.execute import Execution
 from turnout.backend.hooks import NodeEvent
+from turnout.errors import ConfigError
 from turnout.storage.store import Store
 from turnout.worker import failures
 
@@ -142,7 +143,15 @@ def _unpacked(errand: Errand, run_id: str, journal: Journal) -> Execution:
     modules.complain(module)
     workflow = resolve(errand.workflow)
     composed, arguments = pickle.loads(errand.rest)
-    return prepare(workflow, composed, **arguments, run_id=run_id, observers=[journal], log=print)
+    try:
+        return prepare(
+            workflow, composed, **arguments, run_id=run_id, observers=[journal], log=print
+        )
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error} (so it is where the run is driven from now on, not where you started it: "
+            "environment variables and files there are others)"
+        ) from error
 
 
 def _end_of(execution: Execution) -> End:
