@@ -250,3 +250,40 @@ def test_tags_are_several() -> None:
 
     with pytest.raises(turnout.errors.ConfigError, match=r"tags=\['nightly'\], not tags='nightly'"):
         turnout.run(nothing, tags="nightly")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            "turnout.run(flow, x='abc')",
+            "\nturnout.errors.ConfigError: input 'x': expected int, found str 'abc'\n",
+        ),
+        (
+            "turnout.run(mismatch)",
+            "node 'same': parameter 'x' expects int, found str from 'text'\n",
+        ),
+        (
+            "turnout.run(flow, execution_environment='lokal')",
+            "ConfigError: unknown execution environment 'lokal'; did you mean 'local'?",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_input_of_run_shows_no_frame_of_ours(
+    call: str, message: str
+) -> None:
+    mismatch = """
+@turnout.workflow
+def mismatch() -> int:
+    return same(text(2))
+
+if __name__ == "__main__":
+"""
+    head = FLOW.partition("if __name__")[0]
+    Path("main.py").write_text(f"{head}{mismatch}    {call}\n")
+    done = program()
+    assert done.returncode == 1
+    assert message in done.stderr
+    files = [line for line in done.stderr.splitlines() if line.startswith("  File ")]
+    assert files
+    assert all("main.py" in file for file in files)

@@ -16,7 +16,7 @@ from turnout.backend.base import ExecutorBackend, silent
 from turnout.backend.registry import registry
 from turnout.config.plain import compose_plain
 from turnout.dsl import Workflow
-from turnout.errors import ConfigError, PlanError
+from turnout.errors import ConfigError, PlanError, TurnoutError
 from turnout.uncollected import uncollected
 
 if TYPE_CHECKING:
@@ -77,9 +77,15 @@ def run(
     if isinstance(tags, str):
         raise ConfigError(f"turnout.run takes several tags: tags=[{tags!r}], not tags={tags!r}")
     _refuse_taken(workflow, config, {"name": name, "tags": tags, "wait": not wait})
-    with uncollected():  # plugins may have to be loaded
-        composed = compose_plain(workflow, config, execution_environment, inputs)
-    execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
+    try:
+        with uncollected():  # plugins may have to be loaded
+            composed = compose_plain(workflow, config, execution_environment, inputs)
+        execution = prepare(workflow, composed, name=name or "", tags=tuple(tags))
+    except TurnoutError as error:
+        from turnout.worker.failures import fold_refusal
+
+        fold_refusal(error)
+        raise
     this: Run[R] = Run(execution.run_id, execution=execution)
     if not wait:
         execution.start()

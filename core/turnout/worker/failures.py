@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import TracebackType
+from typing import Any, TypeAlias
 
-from turnout.errors import RemoteError
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from turnout.errors import RemoteError, TurnoutError
 
 Packed: TypeAlias = tuple[Any, ...]
 
@@ -102,6 +100,25 @@ def fold(error: BaseException) -> None:
         todo += [link.__cause__, link.__context__]
         if isinstance(link, BaseExceptionGroup):
             todo += link.exceptions
+
+
+def fold_refusal(error: TurnoutError) -> None:
+    """Take all our own frames out of the traceback of what is wrong with the user's input.
+
+    The message says it all; frames of the user's, as in a workflow's body, say where.
+    ``HYDRA_FULL_ERROR=1`` leaves ours.
+    """
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        return
+    theirs: list[TracebackType] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        if not traceback.tb_frame.f_code.co_filename.startswith(_OURS):
+            theirs.append(traceback)
+        traceback = traceback.tb_next
+    for found in reversed(theirs):
+        traceback = TracebackType(traceback, found.tb_frame, found.tb_lasti, found.tb_lineno)
+    error.__traceback__ = traceback
 
 
 def is_rebuilt(traceback: TracebackType | None) -> bool:
