@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -364,6 +365,24 @@ def test_an_interrupt_while_ray_starts_leaves_nothing(
             assert processes(folder) == [], "not even for a moment"
         gone(folder)
         assert left(scratch) == []
+
+
+def test_an_interrupt_while_a_cluster_does_not_answer(scratch: str) -> None:
+    os.chdir(Path(scratch).parent)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        deaf.settimeout(60)
+        there = f"execution_environment.address=ray://127.0.0.1:{deaf.getsockname()[1]}"
+        program = driver(ENDLESS, f"scratch={scratch}", "execution_environment=ray", there)
+        try:
+            callers = [deaf.accept()[0] for _ in range(2)]  # whether somebody listens; and Ray
+            os.kill(program.pid, signal.SIGINT)
+        finally:
+            said, complaints = finished(program)
+        for caller in callers:
+            caller.close()
+    assert program.returncode == 130, said + complaints
+    assert "Traceback" not in complaints
+    assert left(scratch) == []
 
 
 # -- memory ----------------------------------------------------------------------------------------

@@ -67,7 +67,9 @@ def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None
             _see_that_it_fits(config, project, log)
         else:
             begin = time.monotonic()
-            with _as_it_was(signal.SIGTERM), _to_its_end(log):
+            # Where a cluster is joined, an interrupt leaves nothing half started.
+            held = contextlib.nullcontext() if joins(config) else _to_its_end(log)
+            with _as_it_was(signal.SIGTERM), held:
                 _connect(config, project)
             _ours, _made, _project = True, config, project
             what = "joined" if joins(config) else "started on this machine"
@@ -238,9 +240,11 @@ def _connect(config: Any, project: spi.Project) -> None:
     try:
         with _imported_meanwhile():
             ray.init(runtime_env=environment or None, **common)
-    except Exception as error:
+    except BaseException as error:
         if ray.is_initialized():
             ray.shutdown()
+        if not isinstance(error, Exception):
+            raise
         raise spi.PluginError(_reason(config, error)) from error
 
 
