@@ -295,13 +295,13 @@ def test_a_task_knows_where_it_is(connected: str) -> None:
 # -- values ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first", ["local", "ray"])
 def test_files_of_one_name_do_not_meet(connected: str) -> None:
     one, two, workdir = start(flows.files).outputs
     assert (one, two) == ("one", "two")
     assert not Path(workdir).exists()
 
 
+@pytest.mark.parametrize("first", ["local", "ray"])
 def test_one_store_serves_here_and_there(connected: str, scratch: str, first: str) -> None:
     second = {"local": "ray", "ray": "local"}[first]
     one = start(flows.cached, {"backend": first}, scratch=scratch, x=3)
