@@ -417,3 +417,52 @@ def test_a_project_reaches_a_cluster(nodes: Cluster, tmp_path: Path, folder: str
     assert {"kept.txt", "src/animals/names.py", "jobs/daily/main.py"} <= set(found["files"])
     stayed = {"ignored.txt", "big/data.bin", ".turnout/runs"}
     assert not stayed & set(found["files"])
+
+
+# -- one core --------------------------------------------------------------------------------------
+
+NESTED = r"""
+    import os
+    import sys
+    from pathlib import Path
+
+    import ray
+    import turnout
+    from ray_tasks import nested
+
+
+    def workers():
+        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        texts = []
+        for pid in pids:
+            try:
+                environ = Path(f"/proc/{pid}/environ").read_bytes()
+                text = Path(f"/proc/{pid}/cmdline").read_text()
+            except OSError:
+                continue
+            if os.environ["RAY_TMPDIR"].encode() in environ and text.startswith("ray::"):
+                # Ray's own agents call themselves so as well.
+                texts.append(text.strip("\0"))
+        return texts
+
+
+    if __name__ == "__main__":
+        ray.init("local", num_cpus=1, include_dashboard=False, logging_level="WARNING")
+        run = turnout.run(
+            nested, scratch=sys.argv[1], depth=6, execution_environment={"backend": "ray"}
+        )
+        print(run.outputs)
+        print(*[worker for worker in workers() if "Agent" not in worker], sep="\n")
+    """
+
+
+def test_nested_dynamic_graphs_need_one_core_and_one_worker(scratch: str) -> None:
+    Path("ray_tasks.py").write_text(Path(flows.__file__).read_text())
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as files:
+        done = script(NESTED, scratch, RAY_TMPDIR=files)
+    assert done.returncode == 0, done.stderr
+    value, *workers = done.stdout.splitlines()
+    assert value == "6"
+    assert len(set(left(scratch))) == 1
+    # Besides the one that works there may be the mailbox's.
+    assert len(workers) <= 2

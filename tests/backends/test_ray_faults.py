@@ -472,55 +472,6 @@ def test_one_failure_is_told_where_a_chain_was_sent_ahead(scratch: str) -> None:
     assert complaints == ""
 
 
-# -- one core --------------------------------------------------------------------------------------
-
-NESTED = r"""
-    import os
-    import sys
-    from pathlib import Path
-
-    import ray
-    import turnout
-    from ray_tasks import nested
-
-
-    def workers():
-        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-        texts = []
-        for pid in pids:
-            try:
-                environ = Path(f"/proc/{pid}/environ").read_bytes()
-                text = Path(f"/proc/{pid}/cmdline").read_text()
-            except OSError:
-                continue
-            if os.environ["RAY_TMPDIR"].encode() in environ and text.startswith("ray::"):
-                # Ray's own agents call themselves so as well.
-                texts.append(text.strip("\0"))
-        return texts
-
-
-    if __name__ == "__main__":
-        ray.init("local", num_cpus=1, include_dashboard=False, logging_level="WARNING")
-        run = turnout.run(
-            nested, scratch=sys.argv[1], depth=6, execution_environment={"backend": "ray"}
-        )
-        print(run.outputs)
-        print(*[worker for worker in workers() if "Agent" not in worker], sep="\n")
-    """
-
-
-def test_nested_dynamic_graphs_need_one_core_and_one_worker(scratch: str) -> None:
-    with ray_files():
-        os.chdir(Path(scratch).parent)
-        said, complaints = finished(program := driver(NESTED, scratch))
-    assert program.returncode == 0, complaints
-    value, *workers = said.splitlines()
-    assert value == "6"
-    assert len(set(left(scratch))) == 1
-    # Besides the one that works there may be the mailbox's.
-    assert len(workers) <= 2
-
-
 def quiet(scratch: str) -> bool:
     before = len(left(scratch))
     time.sleep(0.5)

@@ -98,24 +98,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def program(*arguments: str) -> subprocess.CompletedProcess[str]:
+def python(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "main.py", *arguments],
-        capture_output=True,
+        [sys.executable, *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=60,
         check=False,
     )
 
 
-def turnout_run(*arguments: str, command: str = "run") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "turnout", command, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def program(*overrides: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    return python("main.py", *overrides, stdout=stdout)
+
+
+def turnout_run(target: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return python("-m", "turnout", "run", target, *overrides)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +162,13 @@ def test_interpolations_in_what_is_taken_whole_are_told_by_key_and_once() -> Non
         f"  - input 'm.b': KeyError raised while resolving interpolation: \"{unset}\"",
         "  - input 'm.c[1]': Interpolation key 'q' not found",
     ]
+
+
+def test_interpolations_that_lead_round_in_a_circle() -> None:
+    done = turnout_run("main.py:parts", "+m={b: '${c}'}", "+c={d: '${m}'}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the inputs have 2 problems:\n  - input 'm': ")
+    assert "\n  - input 'the whole config': " in done.stderr
 
 
 def test_the_end_may_stand_on_a_branch_that_is_not_taken() -> None:
@@ -214,14 +220,7 @@ def test_nobody_reads_what_is_printed(arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
     try:
-        done = subprocess.run(
-            [sys.executable, "main.py", *arguments],
-            stdout=write,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = program(*arguments, stdout=write)
     finally:
         os.close(write)
     assert done.returncode == 1
@@ -239,7 +238,7 @@ def test_a_file_where_records_are_kept() -> None:
 
 
 def test_a_plan_shows_enums_and_paths() -> None:
-    done = turnout_run("main.py:shown", command="plan")
+    done = python("-m", "turnout", "plan", "main.py:shown")
     assert "color = Color.RED" in done.stdout
     assert "path = PosixPath('a/b')" in done.stdout
 

@@ -14,11 +14,9 @@ from dataclasses import InitVar, dataclass, field
 from typing import (
     Annotated,
     Any,
-    ClassVar,
     Generic,
     Literal,
     NamedTuple,
-    NotRequired,
     Optional,
     TypedDict,
     TypeVar,
@@ -61,7 +59,7 @@ class Settings:
     grid: list[float] = field(default_factory=list)
     cache: pathlib.Path | None = None
     extra: Any = None
-    VERSION: ClassVar[int] = 3
+    VERSION: typing.ClassVar[int] = 3
 
 
 @dataclass
@@ -86,7 +84,7 @@ class Model(pydantic.BaseModel):
 
 class Options(TypedDict):
     depth: int
-    ratio: NotRequired[float]
+    ratio: typing.NotRequired[float]
 
 
 class Pair(NamedTuple):

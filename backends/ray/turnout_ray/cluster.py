@@ -90,7 +90,7 @@ def _as_it_was(number: signal.Signals) -> Iterator[None]:
     try:
         yield
     except SystemExit as left:
-        raise KeyboardInterrupt from left  # that handler has run, and has ended what was started
+        raise KeyboardInterrupt from left  # Ray's handler has ended what was started
     finally:
         signal.signal(number, before if before is not None else signal.SIG_DFL)
 

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -106,12 +107,12 @@ def _find(place: str) -> None:
         raise ConfigError(f"there is no module {place!r}: {parts[0]!r} is not a package; {file}?")
 
 
-def _import(place: str, load: Any) -> ModuleType:
+def _import(place: str, load: Callable[[], ModuleType]) -> ModuleType:
     from turnout.worker.modules import importing
 
     try:
         with importing():  # this command runs it, not what stands in it
-            return load()  # type: ignore[no-any-return]
+            return load()
     except ConfigError:
         raise
     except SystemExit as error:

@@ -127,8 +127,8 @@ def compose_main(
     except BaseException as raised:
         if isinstance(raised, SystemExit) or os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        ours = raised.error if isinstance(raised, _Failed) else raised
-        if isinstance(ours, BrokenPipeError) and not raised_in_body(ours):
+        met = raised.error if isinstance(raised, _Failed) else raised
+        if isinstance(met, BrokenPipeError) and not raised_in_body(met):
             _let_go_of_stdout()  # nobody reads it any more, as behind `| head`
             return FAILED
         error = _told_apart(raised)

@@ -145,7 +145,7 @@ class Inputs:
             found = at_path(value, path[1:])
             return owned(found if found is OPEN else plain(found))
         except Exception as error:
-            errors = unresolved(found) or {self.name(path): error}
+            errors = unresolved(found) or {self.name(path) or "the whole config": error}
             for name, reason in errors.items():
                 told = explain(reason)
                 if told is None:

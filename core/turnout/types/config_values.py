@@ -78,7 +78,10 @@ def override_key(name: str) -> str:
 
 
 def unresolved(value: Any) -> dict[str, Exception]:
-    """The full keys in a config container whose interpolations lead nowhere, and why each does."""
+    """The full keys in a config container whose interpolations lead nowhere, and why each does.
+
+    What an interpolation leads to is not looked into: it stands elsewhere, or leads back here.
+    """
     if not is_config(type(value)) or value._is_none() or value._is_missing():
         return {}
     found: dict[str, Exception] = {}
@@ -87,10 +90,11 @@ def unresolved(value: Any) -> dict[str, Exception]:
         node = value._get_node(key)
         if node._is_interpolation():
             try:
-                node = value[key]
+                value[key]
             except Exception as error:
                 found[value._get_full_key(key)] = error
-        found |= unresolved(node)
+        else:
+            found |= unresolved(node)
     return found
 
 
