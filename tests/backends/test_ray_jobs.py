@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -151,6 +152,37 @@ def test_the_run_is_driven_on_the_cluster_and_followed_here(project: Project) ->
     }  # fmt: skip
     assert run.url is not None
     assert "/jobs/turnout-" in run.url
+
+
+def test_the_doctor_has_a_job_tell_what_runs_it(project: Project) -> None:
+    def doctor(*settings: str) -> list[tuple[str, str, str]]:
+        command = [
+            sys.executable,
+            "-m",
+            "turnout",
+            "doctor",
+            "ray",
+            *project.settings[1:],
+            "--json",
+        ]
+        done = subprocess.run([*command, *settings], capture_output=True, text=True, check=False)
+        found = json.loads(done.stdout)["checks"]
+        return [(one["name"], one["status"], one["detail"]) for one in found if one["of"] == "ray"]
+
+    _, answers, job, versions = doctor()
+    assert answers[:2] == ("Ray Jobs", "ok")
+    assert job == ("job", "ok", f"run by {sys.executable}")
+    assert versions[:2] == ("versions", "ok")
+    other = project.root / "python"
+    other.write_text(f"""#!/bin/sh
+        case "$1" in -c) echo nothing is installed here; exit 3;; esac
+        exec {sys.executable} "$@"
+        """)
+    other.chmod(0o755)
+    *_, job = doctor(f"execution_environment.runtime_env.py_executable={other}")
+    assert job[:2] == ("job", "problem")
+    assert "exit code 3" in job[2]
+    assert "nothing is installed here" in job[2]
 
 
 def test_a_failure_there_is_the_user_s_own_here(project: Project) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,8 @@ import pytest
 
 import turnout
 from turnout import Resources, spi, task, workflow
-from turnout.errors import ConfigError, PlanError
+from turnout.errors import ConfigError, PlanError, PluginError
+from turnout_ray import joining
 from turnout_ray.backend import RayBackend, RayConfig
 from turnout_ray.options import problems_of, remote_options
 
@@ -52,6 +56,7 @@ def told(options: Any = None, resources: Any = None, **settings: Any) -> str:
         ({"max_retries": "three"}, "options.ray.max_retries: expected int | None"),
         ({"max_retries": -5}, "max_retries is a number of times, or -1"),
         ({"label_selector": {"a": 1}}, "options.ray.label_selector: expected"),
+        ({"label_selector": {"a": "in(b"}}, "label_selector.a is VALUE, !VALUE, in(A, B) or"),
         ({"scheduling_strategy": "SPRAED"}, "scheduling_strategy is DEFAULT or SPREAD"),
         ({"runtime_env": "x"}, "options.ray.runtime_env: expected"),
         ({"runtime_env": {"pipp": ["a"]}}, "runtime_env has no 'pipp'; did you mean 'pip'?"),
@@ -95,6 +100,8 @@ def test_resources_that_ray_does_not_give() -> None:
         ({"runtime_env": {"pipp": ["a"]}}, "did you mean 'pip'?"),
         ({"runtime_env": {"env_vars": {"A": 2}}}, "execution_environment.runtime_env: "),
         ({"runtime_env": {"excludes": "data"}}, "excludes is a list of patterns"),
+        ({"runtime_env": {"working_dir": "/nope"}}, "'/nope', and there is nothing of that name"),
+        ({"object_store_memory": "10"}, "object_store_memory=10 is 10 bytes; Ray needs 75Mi"),
         ({"address": "http://127.0.0.1:8265"}, "is a dashboard's, for submit=true"),
         ({"address": "ray://127.0.0.1:1", "submit": True}, "is for joining a cluster"),
         ({"address": "http://joe:secret@h:8265", "submit": True}, "RAY_JOB_HEADERS"),
@@ -148,3 +155,15 @@ def test_what_an_instance_started_here_will_never_have(settings: Any, hint: str)
 def test_labels_that_ray_gives_can_be_asked_for() -> None:
     options = spi.TaskOptions(options={"ray": {"label_selector": {"ray.io/node-id": "a"}}})
     assert not problems_of(RayConfig(address="local"), "one", options)
+
+
+def test_who_does_not_speak_as_ray_does_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "_PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        there = f"127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(PluginError, match=r"nobody answers there \(timed out\)"):
+            joining.knock(f"ray://{there}")
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as pages:
+        threading.Thread(target=pages.handle_request, daemon=True).start()
+        with pytest.raises(PluginError, match="what answers there is no cluster's port"):
+            joining.knock(f"127.0.0.1:{pages.server_port}")

@@ -300,6 +300,14 @@ def test_what_no_node_has_is_known(port: str) -> None:
     from turnout_ray import cluster
 
     ray.init(f"localhost:{port}", logging_level="WARNING")
-    assert cluster.lacks({"CPU": 1}) == ""
-    assert cluster.lacks({"CPU": 1, "licence": 2}) == "2 licence"
+    assert cluster.lacks({"CPU": 1}, {}) == ""
+    assert cluster.lacks({"CPU": 1, "licence": 2}, {}) == "2 licence"
+    [node] = {node["NodeID"] for node in ray.nodes()}
+    there = {"ray.io/node-id": f"in({node}, other)"}
+    assert cluster.lacks({}, there) == ""
+    assert cluster.lacks({"licence": 2}, there).startswith(
+        "2 licence on a machine labelled ray.io/"
+    )
+    assert cluster.lacks({"CPU": 1}, {"zone": "a"}) == "a machine labelled zone=a"
+    assert cluster.lacks({"CPU": 1}, {"zone": "!a"}) == ""
     assert not cluster.started()

@@ -14,6 +14,7 @@ from turnout import spi
 from turnout_ray.options import RayOptions, cores_of, joins, problems_of
 
 _STRATEGIES: Final = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
+_LEAST_STORE: Final = 75 << 20
 
 
 @dataclass
@@ -27,7 +28,8 @@ class RayConfig(spi.EnvironmentConfig):
         num_cpus: cores of an instance that is started; unset is what the machine has.
         num_gpus: devices of an instance that is started; unset is what the machine has.
         object_store_memory: bytes of an instance's object store, or text such as ``"2Gi"``.
-        dashboard: whether an instance that is started serves Ray's dashboard.
+        dashboard: whether an instance that is started serves Ray's dashboard, and answers
+            ``ray status`` and the like; without, it starts in two thirds of the time.
         runtime_env: Ray's ``runtime_env`` for all tasks: ``pip``, ``conda``, ``env_vars`` and so
             on. The project itself is added where a cluster is joined.
         scheduling_strategy: where tasks go, ``DEFAULT`` or ``SPREAD``.
@@ -96,7 +98,12 @@ class RayConfig(spi.EnvironmentConfig):
                 "outside of the group; set one of the two"
             )
         if self.object_store_memory is not None:
-            spi.memory_bytes(self.object_store_memory)
+            asked = spi.memory_bytes(self.object_store_memory)
+            if asked < _LEAST_STORE:
+                raise ValueError(
+                    f"{where}.object_store_memory={self.object_store_memory} is {asked} bytes; "
+                    f"Ray needs 75Mi at least"
+                )
 
 
 class RayBackend(spi.ExecutorBackend):

@@ -14,15 +14,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import ray
 
 from turnout import spi
+from turnout_ray.joining import knock, quietly, reason, with_project
+from turnout_ray.labels import fit
 from turnout_ray.options import joins
-
-_PATIENCE: Final = 10.0
+from turnout_ray.starting import for_a_run
 
 _lock = threading.Lock()
 _users = 0
@@ -45,12 +46,6 @@ _ITS_TURN: Final = 0.5
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Set in a Ray job's process, whose workers have the job's files already."""
-
-# What no task imports, what changes while a run goes on, and what holds secrets.
-_STAYS_HERE = (
-    ".git", ".turnout", ".env", ".env.*", ".venv", "venv", "outputs", "multirun", "__pycache__",
-    "*.pyc", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", "node_modules",
-)  # fmt: skip
 
 
 def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None:
@@ -207,27 +202,44 @@ def url() -> str | None:
     return f"http://{found}" if found else None
 
 
-def lacks(wanted: Mapping[str, float]) -> str:
-    """What of the amounts no single node has, in words; empty where one has them all."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if any(all(has.get(name, 0) >= much for name, much in wanted.items()) for has in nodes):
+def lacks(wanted: Mapping[str, float], labels: Mapping[str, str]) -> str:
+    """What no single node has, in words; empty where one has it all.
+
+    Args:
+        wanted: amounts, by the names that Ray's nodes have for them.
+        labels: a ``label_selector``.
+    """
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    fitting = [node["Resources"] for node in nodes if fit(node["Labels"], labels)]
+    if any(all(has.get(name, 0) >= much for name, much in wanted.items()) for has in fitting):
         return ""
+    said = ", ".join(f"{name}={value}" for name, value in labels.items())
+    there = f"a machine labelled {said}"
+    if not fitting:
+        return there
     short = [
         f"{much:g} {name}"
         for name, much in wanted.items()
-        if all(has.get(name, 0) < much for has in nodes)
+        if all(has.get(name, 0) < much for has in fitting)
     ]
-    return ", ".join(short) or " with ".join(f"{much:g} {name}" for name, much in wanted.items())
+    told = ", ".join(short) or " with ".join(f"{much:g} {name}" for name, much in wanted.items())
+    return f"{told} on {there}" if labels else told
 
 
 def _connect(config: Any, project: spi.Project) -> None:
     common: dict[str, Any] = {"namespace": config.namespace, "logging_level": "WARNING"}
     environment = dict(config.runtime_env)
+    sending: AbstractContextManager[None] = contextlib.nullcontext()
     if joins(config):
-        _knock(config.address or os.environ["RAY_ADDRESS"])
+        where = config.address or os.environ["RAY_ADDRESS"]
+        knock(where)
         common["address"] = config.address
-        if JOB not in os.environ:
+        if where.startswith("ray://"):
+            # That of a server there, which warns that it is one.
+            common["logging_level"] = "ERROR"
+        if JOB not in os.environ and "working_dir" not in environment:
             environment = with_project(environment, project)
+            sending = quietly()
     else:
         common |= {
             "address": "local",
@@ -238,14 +250,15 @@ def _connect(config: Any, project: spi.Project) -> None:
         if config.object_store_memory is not None:
             common["object_store_memory"] = spi.memory_bytes(config.object_store_memory)
     try:
-        with _imported_meanwhile():
+        with _imported_meanwhile(), for_a_run(dashboard=config.dashboard), sending:
             ray.init(runtime_env=environment or None, **common)
     except BaseException as error:
         if ray.is_initialized():
             ray.shutdown()
         if not isinstance(error, Exception):
             raise
-        raise spi.PluginError(_reason(config, error)) from error
+        where = config.address or os.environ["RAY_ADDRESS"] if joins(config) else None
+        raise spi.PluginError(reason(where, error)) from error
 
 
 @contextmanager
@@ -274,46 +287,6 @@ def _imported_meanwhile() -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-
-
-def _knock(address: str) -> None:
-    """Raise at once where nobody listens: Ray itself would try for ten minutes and more."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
-    except OSError as error:
-        raise spi.PluginError(
-            f"the Ray cluster at {address} cannot be joined: nobody answers there ({error}); "
-            "correct execution_environment.address, or start it"
-        ) from error
-
-
-def with_project(environment: Mapping[str, Any], project: spi.Project) -> dict[str, Any]:
-    """The environment with the user's files, unless it says itself where they come from."""
-    if "working_dir" in environment:
-        return dict(environment)
-    excluded = [*_STAYS_HERE, *project.exclude, *environment.get("excludes", ())]
-    return {**environment, "working_dir": os.fspath(project.root), "excludes": excluded}
-
-
-def _reason(config: Any, error: Exception) -> str:
-    text = str(error).strip()
-    where = config.address or os.environ.get("RAY_ADDRESS")
-    if "Version mismatch" in text:
-        return (
-            f"the Ray cluster at {where} and this process do not fit together: {text}\n"
-            f"install the cluster's versions here, or these ones there"
-        )
-    if "exceeds" in text and ("package" in text.lower() or "size" in text.lower()):
-        return (
-            f"the project is too large to be sent to the cluster: {text}\n"
-            "name what no task imports in [tool.turnout] exclude, or in .rayignore"
-        )
-    if where:
-        return f"the Ray cluster at {where} cannot be joined: {type(error).__name__}: {text}"
-    return f"Ray does not start on this machine: {type(error).__name__}: {text}"
 
 
 def _address() -> str:

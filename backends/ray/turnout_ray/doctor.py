@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import ray
 
 from turnout import spi
 from turnout_ray import cluster
-from turnout_ray.jobs import dashboard_address
+from turnout_ray.doctor_jobs import jobs
 from turnout_ray.leftovers import leftovers
 from turnout_ray.options import joins
+from turnout_ray.versions import Versions, compared, versions
 
 _PATIENCE: Final = 60.0
 _GIB: Final = 1 << 30
@@ -29,7 +28,7 @@ def checks(config: Any, project: spi.Project) -> Iterator[spi.Check]:
     """Everything that can be looked at from here."""
     yield spi.Check.ok("Ray", f"{ray.__version__}, {os.path.dirname(ray.__file__)}")
     if config.submit:
-        yield _jobs(config)
+        yield from jobs(config)
         return
     yield from leftovers(joins=joins(config))
     if not joins(config):
@@ -48,21 +47,6 @@ def checks(config: Any, project: spi.Project) -> Iterator[spi.Check]:
         cluster.leave()
     if not joins(config):
         yield spi.Check.ok("stopping", "the instance is stopped")
-
-
-def _jobs(config: Any) -> spi.Check:
-    """Whether Ray Jobs takes runs, which then have a cluster of their own to look at."""
-    try:
-        from ray.job_submission import JobSubmissionClient
-
-        there = JobSubmissionClient(dashboard_address(config.address)).get_version()
-    except Exception as error:
-        return spi.Check.problem(
-            "Ray Jobs",
-            f"{type(error).__name__}: {error}",
-            "set execution_environment.address to the dashboard's, such as http://127.0.0.1:8265",
-        )
-    return spi.Check.ok("Ray Jobs", f"answers at {config.address or 'auto'}, version {there}")
 
 
 def _unreachable(config: Any, error: BaseException) -> spi.Check:
@@ -87,37 +71,15 @@ def _connected(config: Any) -> spi.Check:
     return spi.Check.ok("instance", f"starts here: {detail}")
 
 
-class _Versions(NamedTuple):
-    """What one side of the connection runs."""
-
-    ray: str
-    python: str
-    turnout: str
-
-
-def _versions() -> tuple[str, ...]:
-    """Those of the process it runs in; sent to a worker by value, so that it needs no turnout."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    import ray
-
-    try:
-        ours = version("turnout")
-    except PackageNotFoundError:
-        ours = ""
-    return (ray.__version__, platform.python_version(), ours)
-
-
 def _tasks() -> Iterator[spi.Check]:
     """A task, which starts a worker, and another one, which finds it there."""
     import cloudpickle
 
-    sent = cloudpickle.dumps(_by_value(_versions))
+    sent = cloudpickle.dumps(_by_value(versions))
     task: Any = ray.remote(num_cpus=1)(_by_value(_call))
     began = time.perf_counter()
     try:
-        theirs = _Versions(*ray.get(task.remote(sent), timeout=_PATIENCE))
+        theirs = Versions(*ray.get(task.remote(sent), timeout=_PATIENCE))
         first = time.perf_counter() - began
         began = time.perf_counter()
         ray.get(task.remote(sent), timeout=_PATIENCE)
@@ -137,7 +99,7 @@ def _tasks() -> Iterator[spi.Check]:
     yield spi.Check.ok(
         "task", f"the first one took {first:.2f} s, a further one {1000 * further:.1f} ms"
     )
-    yield _same(_Versions(ray.__version__, platform.python_version(), version("turnout")), theirs)
+    yield compared(theirs, "on the workers")
 
 
 def _call(sent: bytes) -> Any:
@@ -153,23 +115,6 @@ def _by_value(function: Any) -> Any:
     copy = types.FunctionType(function.__code__, {"__builtins__": __builtins__}, function.__name__)
     copy.__module__ = "__main__"
     return copy
-
-
-def _same(ours: _Versions, theirs: _Versions) -> spi.Check:
-    both = zip(ours._fields, ours, theirs, strict=True)
-    if ours == theirs:
-        told = ", ".join(f"{name} {mine}" for name, mine, _ in both)
-        return spi.Check.ok("versions", f"here and on the workers: {told}")
-    told = "\n".join(
-        f"{name} {mine} here, {other or 'none'} on the workers"
-        for name, mine, other in both
-        if mine != other
-    )
-    remedy = "install the same versions on both sides"
-    minor = [version.rpartition(".")[0] for version in (ours.python, theirs.python)]
-    if ours.ray == theirs.ray and minor[0] == minor[1] and theirs.turnout:
-        return spi.Check.warning("versions", told, remedy)
-    return spi.Check.problem("versions", told, remedy)
 
 
 def _object_store() -> spi.Check:

@@ -19,7 +19,7 @@ from turnout_ray import cluster, remote
 from turnout_ray.failures import judge
 from turnout_ray.options import amounts, joins, over, remote_options
 from turnout_ray.reporter import Mailbox
-from turnout_ray.stopping import Stopper
+from turnout_ray.stopping import Stopper, looked_at
 from turnout_ray.stores import see_to_store
 from turnout_ray.ticket import RayTicket
 from turnout_ray.values import Box, RayHandle, Reply, Whole, introduced, unpack, with_length
@@ -216,7 +216,7 @@ class RayExecutor(spi.Executor):
         )
         intro = ray.put(intro) if len(intro) > _INSIDE else with_length(intro)
         options = remote_options(self._config, call.options)
-        self._see_to_room(call, amounts(options))
+        self._see_to_room(call, options)
         if self._group is not None and "scheduling_strategy" not in options:
             from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -231,9 +231,10 @@ class RayExecutor(spi.Executor):
             options["serialized_runtime_env_info"] = function._serialized_base_runtime_env_info
         return function, intro, options
 
-    def _see_to_room(self, call: spi.Call, wanted: dict[str, float]) -> None:
+    def _see_to_room(self, call: spi.Call, options: dict[str, Any]) -> None:
         """Ray itself would wait for ever for what is not there, and say nothing."""
-        lacking = cluster.lacks(wanted) if wanted else ""
+        wanted, labels = amounts(options), options.get("label_selector", {})
+        lacking = cluster.lacks(wanted, labels) if wanted or labels else ""
         if not lacking:
             return
         told = f"node {call.id!r} asks for {lacking}, and no node of Ray's has that"
@@ -322,6 +323,7 @@ class RayExecutor(spi.Executor):
         try:
             reply = ray.get(ticket.reply)
         except RayError as error:
+            looked_at(ticket)
             status, reply, reason = judge(ticket, error)
             if reply is None:
                 self._end(ticket, spi.Completion(ticket, status, None, None, reason))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from turnout import spi
-from turnout_ray.cluster import with_project
+from turnout_ray.joining import quietly, with_project
+
+REPEATED: Final = ", last available logs"
+"""What comes before a job's log in what Ray says of its end."""
 
 
 def dashboard_address(address: str | None) -> str | None:
@@ -21,6 +23,16 @@ def dashboard_address(address: str | None) -> str | None:
     """
     plain = address is not None and "://" not in address and address != "auto"
     return f"http://{address}" if plain else address
+
+
+def entrypoint(command: Sequence[str], environment: Mapping[str, Any]) -> str:
+    """A command as a job's shell gets it, run by the Python that the ``runtime_env`` names.
+
+    >>> entrypoint(["python", "-m", "turnout"], {"py_executable": "/opt/venv/bin/python"})
+    '/opt/venv/bin/python -m turnout'
+    """
+    program, *arguments = command
+    return " ".join((environment.get("py_executable", program), shlex.join(arguments)))
 
 
 class Job(spi.Detached):
@@ -53,9 +65,10 @@ class Job(spi.Detached):
         config, run_id = session.config, session.info.run_id
         client = _client(config.address)
         try:
-            with _of_its_own(config.runtime_env, session.project, run_id) as environment:
+            own = _of_its_own(config.runtime_env, session.project, run_id)
+            with quietly(), own as environment:
                 client.submit_job(
-                    entrypoint=shlex.join(command),
+                    entrypoint=entrypoint(command, environment),
                     runtime_env=environment,
                     submission_id=_job_of(run_id),
                     metadata={"workflow": session.info.workflow},
@@ -118,7 +131,9 @@ class Job(spi.Detached):
             return ""
         message = ""
         with contextlib.suppress(RuntimeError, RequestException):
-            message = f"Ray: {self._client.get_job_info(self._id).message}\n"
+            # The log that it repeats has been told.
+            said = str(self._client.get_job_info(self._id).message).partition(REPEATED)[0]
+            message = f"Ray: {said}\n`turnout doctor ray submit=true address=...` looks into it\n"
             self._told = True
         return message
 
@@ -167,8 +182,6 @@ def _client(address: str | None) -> Any:
         raise spi.PluginError(
             f"Ray Jobs cannot be used ({error}); pip install 'turnout[ray]'"
         ) from error
-    # What Ray says of the upload is no news to the user.
-    logging.getLogger("ray").setLevel(logging.WARNING)
     try:
         return JobSubmissionClient(dashboard_address(address))
     except Exception as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from turnout import spi
+from turnout_ray.labels import problems_in
 
 _RAYS_OWN: Final = {"CPU": "cpu=...", "GPU": "gpu=...", "memory": "mem=..."}
 
@@ -38,6 +39,8 @@ class RayOptions:
             )
         if self.max_retries is not None and self.max_retries < -1:
             raise ValueError("max_retries is a number of times, or -1 for as often as it takes")
+        for problem in problems_in(self.label_selector or {}):
+            raise ValueError(problem)
         negative = [name for name, amount in (self.resources or {}).items() if amount < 0]
         if negative:
             raise ValueError(f"resources must not be negative: {', '.join(negative)}")
@@ -48,10 +51,10 @@ def problems_of(config: Any, node: str, options: spi.TaskOptions) -> list[str]:
     said = RayOptions(**_said(options))
     problems = list(_unfit_amounts(node, remote_options(config, options)))
     if said.runtime_env:
-        from turnout_ray.runtime_env import problems_in
+        from turnout_ray import runtime_env
 
         where = f"node {node!r}: options.ray.runtime_env"
-        problems += problems_in(said.runtime_env, where, of_task=True)
+        problems += runtime_env.problems_in(said.runtime_env, where, of_task=True)
     if config.placement_group:
         problems += _beside_the_group(config, node, options)
     if not problems and not joins(config) and not _is_connected():
@@ -105,7 +108,8 @@ def _more_than_there_is(config: Any, node: str, options: spi.TaskOptions) -> Ite
             "this machine has no custom resources; set execution_environment.address to a "
             "cluster that has"
         )
-    labels = [name for name in _said(options).get("label_selector") or () if _is_own(name)]
+    selector = _said(options).get("label_selector") or {}
+    labels = [name for name, asked in selector.items() if _is_own(name) and asked[:1] != "!"]
     if labels:
         yield (
             f"node {node!r} asks for a machine with a label {labels[0]!r}, and an instance started "

@@ -42,6 +42,9 @@ def problems_in(environment: Mapping[str, Any], where: str, *, of_task: bool) ->
                 f"{where}.{name} is {local[0]!r}, and for a single task Ray takes URLs only; set "
                 f"execution_environment.runtime_env.{name}, which is for all tasks"
             )
+        missing = [place for place in local if not os.path.exists(place)]
+        if missing and not of_task:
+            yield f"{where}.{name} is {missing[0]!r}, and there is nothing of that name"
     try:
         RuntimeEnv(**rest)
     except (TypeError, ValueError) as error:

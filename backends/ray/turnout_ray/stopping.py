@@ -55,18 +55,24 @@ class Stopper:
         asked = [*self._fading] if seconds else [*islice(self._fading, _WINDOW)]
         ended, _ = ray.wait(asked, num_returns=len(asked), timeout=seconds, fetch_local=False)
         for reply in ended:
-            value = self._fading.pop(reply).value.ref
+            ticket = self._fading.pop(reply)
             try:
                 ray.get(reply)
             except RayError:
-                if value is not None and value != reply:
-                    with contextlib.suppress(RayError):
-                        ray.get(value)
+                looked_at(ticket)
 
     def close(self) -> None:
         """Take leave of what still ends."""
         self.hear_out(_LEAVE)
         self._fading.clear()
+
+
+def looked_at(ticket: RayTicket) -> None:
+    """Look at the error that stands for a failed call's value: Ray complains of it otherwise."""
+    value = ticket.value.ref
+    if value is not None and value != ticket.reply:
+        with contextlib.suppress(RayError):
+            ray.get(value, timeout=_MOMENT)
 
 
 def _failing(tickets: Sequence[RayTicket]) -> set[RayTicket]:

@@ -1,0 +1,65 @@
+"""What of an instance is started for a run, as `ray.init` does not let one say it.
+
+Ray's own functions are replaced while it starts. Where a version has no such function, that
+version starts as it will.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import ray
+
+
+@contextmanager
+def for_a_run(*, dashboard: bool) -> Iterator[None]:
+    """Start Ray here so that it ends with the run only, and without what no run uses.
+
+    Args:
+        dashboard: whether the dashboard is to be served, and whatever goes with it.
+    """
+    private = ray._private
+    with ExitStack() as stack:
+        if sys.platform.startswith("linux"):
+            # What ends the driver's whole process group would end Ray's servers before it, and
+            # the driver would wait for them for a minute. They end with the driver in any case:
+            # here the system sees to that, elsewhere a reaper, which needs them in this group.
+            _replace(stack, private.services, "ConsolePopen", _in_a_group_of_its_own)
+        if not dashboard:
+            # These take a third of the time until the first task. The server of the dashboard
+            # is started by Ray even if it is to serve none; it may be missing, and so may what
+            # only the larger one of Ray's distributions has. Nothing here grows or shrinks.
+            _replace(stack, private.services, "start_api_server", lambda _: _no_server)
+            _replace(stack, private.utils, "get_dashboard_dependency_error", lambda _: _not_asked)
+            _replace(stack, private.node.Node, "start_monitor", lambda _: _no_autoscaler)
+        yield
+
+
+def _replace(stack: ExitStack, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Put what is made of a function in its place, until the stack is left."""
+    before = getattr(owner, name, None)
+    if before is not None:
+        setattr(owner, name, make(before))
+        stack.callback(setattr, owner, name, before)
+
+
+def _in_a_group_of_its_own(popen: Any) -> Any:
+    return functools.partial(popen, process_group=0)
+
+
+def _no_server(*_: Any, **__: Any) -> tuple[None, None]:
+    """Neither address nor process, as where it fails to start."""
+    return None, None
+
+
+def _not_asked() -> ImportError:
+    """As in the smaller one of Ray's distributions."""
+    return ImportError("execution_environment.dashboard is false")
+
+
+def _no_autoscaler(_: Any) -> None:
+    """As in a cluster that is told to have none."""
