@@ -229,6 +229,7 @@ def lacks(wanted: Mapping[str, float], labels: Mapping[str, str]) -> str:
 def _connect(config: Any, project: spi.Project) -> None:
     common: dict[str, Any] = {"namespace": config.namespace, "logging_level": "WARNING"}
     environment = dict(config.runtime_env)
+    where = None
     sending: AbstractContextManager[None] = contextlib.nullcontext()
     if joins(config):
         where = config.address or os.environ["RAY_ADDRESS"]
@@ -257,7 +258,6 @@ def _connect(config: Any, project: spi.Project) -> None:
             ray.shutdown()
         if not isinstance(error, Exception):
             raise
-        where = config.address or os.environ["RAY_ADDRESS"] if joins(config) else None
         raise spi.PluginError(reason(where, error)) from error
 
 
