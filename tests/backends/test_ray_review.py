@@ -274,6 +274,18 @@ def test_what_an_instance_started_here_has_not_is_refused() -> None:
         value(training, {"num_gpus": 0})
 
 
+@pytest.mark.parametrize("dashboard", [False, True])
+def test_an_instance_has_what_a_run_needs(tmp_path: Path, dashboard: bool) -> None:
+    project = spi.Project(root=tmp_path, source=tmp_path)
+    with RayBackend().shared(RayConfig(num_cpus=1, dashboard=dashboard), project, print):
+        servers = dict(ray._private.worker._global_node.all_processes)
+        groups = {os.getpgid(one.process.pid) for [one] in servers.values()}
+    assert {"gcs_server", "raylet", "log_monitor"} <= servers.keys()
+    assert ({"dashboard", "monitor"} <= servers.keys()) is dashboard
+    assert os.getpgrp() not in groups
+    assert isinstance(ray._private.services.ConsolePopen, type), "as it was"
+
+
 def test_each_task_has_a_device_of_its_own(tmp_path: Path) -> None:
     # Ray counts devices as it is told, and hands out their numbers.
     found = value(two_trainings, {"num_cpus": 2, "num_gpus": 2}, folder=str(tmp_path))
