@@ -196,6 +196,8 @@ def test_nodes_removed_in_the_middle_of_a_map(cluster: Cluster, scratch: str, lo
     for pid in {int(mark.split()[2]) for node in far for mark in on(node)}:
         os.kill(pid, signal.SIGKILL)  # at once, as where a machine loses its power
     for node in far:
+        node.all_processes["raylet"][0].process.kill()
+    for node in far:
         cluster.remove_node(node, allow_graceful=False)
     run.wait()
     assert run.outputs == [number * number for number in range(200)]

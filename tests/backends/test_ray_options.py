@@ -13,7 +13,7 @@ import pytest
 import turnout
 from turnout import Resources, spi, task, workflow
 from turnout.errors import ConfigError, PlanError, PluginError
-from turnout_ray import joining
+from turnout_ray import knocking
 from turnout_ray.backend import RayBackend, RayConfig
 from turnout_ray.options import problems_of, remote_options
 
@@ -56,6 +56,7 @@ def told(options: Any = None, resources: Any = None, **settings: Any) -> str:
         ({"max_retries": "three"}, "options.ray.max_retries: expected int | None"),
         ({"max_retries": -5}, "max_retries is a number of times, or -1"),
         ({"label_selector": {"a": 1}}, "options.ray.label_selector: expected"),
+        ({"label_selector": {"my zone": "b"}}, "label_selector has 'my zone', and a label is"),
         ({"label_selector": {"a": "in(b"}}, "label_selector.a is VALUE, !VALUE, in(A, B) or"),
         ({"scheduling_strategy": "SPRAED"}, "scheduling_strategy is DEFAULT or SPREAD"),
         ({"runtime_env": "x"}, "options.ray.runtime_env: expected"),
@@ -158,12 +159,12 @@ def test_labels_that_ray_gives_can_be_asked_for() -> None:
 
 
 def test_who_does_not_speak_as_ray_does_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "_PATIENCE", 0.2)
+    monkeypatch.setattr(knocking, "_PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         there = f"127.0.0.1:{deaf.getsockname()[1]}"
-        with pytest.raises(PluginError, match=r"nobody answers there \(timed out\)"):
-            joining.knock(f"ray://{there}")
+        with pytest.raises(PluginError, match="no cluster\nit says nothing, or wants TLS"):
+            knocking.knock(f"ray://{there}")
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as pages:
         threading.Thread(target=pages.handle_request, daemon=True).start()
-        with pytest.raises(PluginError, match="what answers there is no cluster's port"):
-            joining.knock(f"127.0.0.1:{pages.server_port}")
+        with pytest.raises(PluginError, match="what answers there is no cluster"):
+            knocking.knock(f"127.0.0.1:{pages.server_port}")

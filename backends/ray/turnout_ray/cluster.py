@@ -14,13 +14,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 import ray
 
 from turnout import spi
-from turnout_ray.joining import knock, quietly, reason, with_project
+from turnout_ray.joining import quietly, reason, with_project
+from turnout_ray.knocking import knock
 from turnout_ray.labels import fit
 from turnout_ray.options import joins
 from turnout_ray.starting import for_a_run
@@ -230,7 +231,6 @@ def _connect(config: Any, project: spi.Project) -> None:
     common: dict[str, Any] = {"namespace": config.namespace, "logging_level": "WARNING"}
     environment = dict(config.runtime_env)
     where = None
-    sending: AbstractContextManager[None] = contextlib.nullcontext()
     if joins(config):
         where = config.address or os.environ["RAY_ADDRESS"]
         knock(where)
@@ -238,9 +238,9 @@ def _connect(config: Any, project: spi.Project) -> None:
         if where.startswith("ray://"):
             # That of a server there, which warns that it is one.
             common["logging_level"] = "ERROR"
-        if JOB not in os.environ and "working_dir" not in environment:
+        way = quietly(environment)
+        if JOB not in os.environ:
             environment = with_project(environment, project)
-            sending = quietly()
     else:
         common |= {
             "address": "local",
@@ -250,8 +250,9 @@ def _connect(config: Any, project: spi.Project) -> None:
         }
         if config.object_store_memory is not None:
             common["object_store_memory"] = spi.memory_bytes(config.object_store_memory)
+        way = for_a_run(dashboard=config.dashboard)
     try:
-        with _imported_meanwhile(), for_a_run(dashboard=config.dashboard), sending:
+        with _imported_meanwhile(), way:
             ray.init(runtime_env=environment or None, **common)
     except BaseException as error:
         if ray.is_initialized():

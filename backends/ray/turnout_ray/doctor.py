@@ -28,7 +28,7 @@ def checks(config: Any, project: spi.Project) -> Iterator[spi.Check]:
     """Everything that can be looked at from here."""
     yield spi.Check.ok("Ray", f"{ray.__version__}, {os.path.dirname(ray.__file__)}")
     if config.submit:
-        yield from jobs(config)
+        yield from jobs(config, project)
         return
     yield from leftovers(joins=joins(config))
     if not joins(config):
@@ -40,7 +40,7 @@ def checks(config: Any, project: spi.Project) -> Iterator[spi.Check]:
         return
     try:
         yield _connected(config)
-        yield from _tasks()
+        yield from _tasks(config)
         yield _object_store()
         yield _dashboard(config)
     finally:
@@ -71,7 +71,7 @@ def _connected(config: Any) -> spi.Check:
     return spi.Check.ok("instance", f"starts here: {detail}")
 
 
-def _tasks() -> Iterator[spi.Check]:
+def _tasks(config: Any) -> Iterator[spi.Check]:
     """A task, which starts a worker, and another one, which finds it there."""
     import cloudpickle
 
@@ -88,7 +88,9 @@ def _tasks() -> Iterator[spi.Check]:
         yield spi.Check.problem(
             "task",
             f"no worker has taken it in {_PATIENCE:.0f} s",
-            "`ray status` says what the cluster is busy with, and what it waits for",
+            "`ray status` says what the cluster is busy with, and what it waits for"
+            if joins(config)
+            else "look into /tmp/ray/session_latest/logs",
         )
         return
     except ray.exceptions.RayError as error:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from turnout import spi
 from turnout_ray.jobs import REPEATED, dashboard_address, entrypoint
-from turnout_ray.joining import quietly
+from turnout_ray.joining import quietly, with_project
 from turnout_ray.versions import Versions, compared
 
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 120.0
+_LEAVE: Final = 5.0
 _PAUSE: Final = 0.2
 _MARK: Final = "turnout doctor:"
 
@@ -22,8 +25,11 @@ _PROGRAM: Final = (
     "sys.executable)"
 )
 
+_RAYS_OWN: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,|Running entrypoint for job ")
+"""How lines begin that Ray adds to what a job prints."""
 
-def jobs(config: Any) -> Iterator[spi.Check]:
+
+def jobs(config: Any, project: spi.Project) -> Iterator[spi.Check]:
     """A job that tells what it runs with; ``execution_environment.submit=true``."""
     try:
         from ray.job_submission import JobSubmissionClient
@@ -39,40 +45,61 @@ def jobs(config: Any) -> Iterator[spi.Check]:
         return
     yield spi.Check.ok("Ray Jobs", f"answers at {config.address or 'auto'}, version {there}")
     try:
-        with quietly():
-            end, said = _tried(client, config.runtime_env)
+        with quietly(config.runtime_env):
+            yield from _tried(client, with_project(config.runtime_env, project))
     except Exception as error:
-        end, said = f"{type(error).__name__}: {error}", ""
-    told = [line for line in said.splitlines() if line.startswith(_MARK)]
-    if told:
-        *theirs, python = told[0].removeprefix(_MARK).split(maxsplit=3)
-        yield spi.Check.ok("job", f"run by {python}")
-        yield compared(Versions(*theirs), "in a job")
-        return
-    yield spi.Check.problem(
-        "job",
-        f"{end}\n{said}".strip(),
-        "runs are driven by the python that the cluster finds on its PATH;\n"
-        "execution_environment.runtime_env.py_executable names another",
-    )
+        told = f"{type(error).__name__}: {error}"
+        yield spi.Check.problem("job", told, "correct runtime_env, or what it needs there")
 
 
-def _tried(client: Any, environment: Mapping[str, Any]) -> tuple[str, str]:
-    """How a job ends, in words, and what it has printed."""
-    command = entrypoint(("python", "-c", _PROGRAM), environment)
-    job = client.submit_job(entrypoint=command, runtime_env=dict(environment))
-    until = time.monotonic() + _PATIENCE
+def _tried(client: Any, environment: dict[str, Any]) -> Iterator[spi.Check]:
+    """Have a job tell its versions, driven as a run would be."""
+    # Words on standard input are what `python` and `uv run` both take.
+    command = f"echo {shlex.quote(_PROGRAM)} | {entrypoint(('python', '-'), environment)}"
+    job = client.submit_job(entrypoint=command, runtime_env=environment)
     try:
-        while not (status := client.get_job_status(job)).is_terminal():
-            if time.monotonic() > until:
-                client.stop_job(job)
-                return f"it is still {status.value.lower()} after {_PATIENCE:.0f} s", ""
-            time.sleep(_PAUSE)
+        if not _ended(client, job, _PATIENCE):
+            yield spi.Check.problem(
+                "job",
+                f"it is still {client.get_job_status(job).value.lower()} after {_PATIENCE:.0f} s",
+                "its runtime_env may take longer to be made, or no core is free;\n"
+                "the cluster's dashboard tells",
+            )
+            return
         end = str(client.get_job_info(job).message).partition(REPEATED)[0]
-        lines = client.get_job_logs(job).splitlines()
-        # Ray's own begin with the time, but for one.
-        said = [line for line in lines if line and line[0] != "2" and command not in line]
-        return end, "\n".join(said)
+        said = [line for line in client.get_job_logs(job).splitlines() if line]
     finally:
-        with contextlib.suppress(RuntimeError):
-            client.delete_job(job)
+        _forget(client, job)
+    said = [line for line in said if not _RAYS_OWN.match(line)]
+    told = [line.removeprefix(_MARK) for line in said if line.startswith(_MARK)]
+    if not told:
+        yield spi.Check.problem(
+            "job",
+            "\n".join((end, *said)),
+            "runs are driven by the python that the cluster finds on its PATH;\n"
+            "execution_environment.runtime_env.py_executable names another",
+        )
+        return
+    *theirs, python = told[0].split(maxsplit=3)
+    yield spi.Check.ok("job", f"run by {python}")
+    yield compared(Versions(*theirs), "in a job")
+
+
+def _ended(client: Any, job: str, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not client.get_job_status(job).is_terminal():
+        if time.monotonic() > until:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def _forget(client: Any, job: str) -> None:
+    """Leave nothing of it on the cluster, not even a line in its list of jobs."""
+    from requests import RequestException
+
+    with contextlib.suppress(RuntimeError, RequestException):
+        if not _ended(client, job, 0.0):
+            client.stop_job(job)
+            _ended(client, job, _LEAVE)
+        client.delete_job(job)

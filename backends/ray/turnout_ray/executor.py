@@ -19,7 +19,7 @@ from turnout_ray import cluster, remote
 from turnout_ray.failures import judge
 from turnout_ray.options import amounts, joins, over, remote_options
 from turnout_ray.reporter import Mailbox
-from turnout_ray.stopping import Stopper, looked_at
+from turnout_ray.stopping import Stopper, look_at_error
 from turnout_ray.stores import see_to_store
 from turnout_ray.ticket import RayTicket
 from turnout_ray.values import Box, RayHandle, Reply, Whole, introduced, unpack, with_length
@@ -323,7 +323,7 @@ class RayExecutor(spi.Executor):
         try:
             reply = ray.get(ticket.reply)
         except RayError as error:
-            looked_at(ticket)
+            look_at_error(ticket)
             status, reply, reason = judge(ticket, error)
             if reply is None:
                 self._end(ticket, spi.Completion(ticket, status, None, None, reason))

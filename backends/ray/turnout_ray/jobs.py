@@ -32,7 +32,7 @@ def entrypoint(command: Sequence[str], environment: Mapping[str, Any]) -> str:
     '/opt/venv/bin/python -m turnout'
     """
     program, *arguments = command
-    return " ".join((environment.get("py_executable", program), shlex.join(arguments)))
+    return " ".join((environment.get("py_executable") or program, shlex.join(arguments)))
 
 
 class Job(spi.Detached):
@@ -66,7 +66,7 @@ class Job(spi.Detached):
         client = _client(config.address)
         try:
             own = _of_its_own(config.runtime_env, session.project, run_id)
-            with quietly(), own as environment:
+            with quietly(config.runtime_env), own as environment:
                 client.submit_job(
                     entrypoint=entrypoint(command, environment),
                     runtime_env=environment,

@@ -10,17 +10,25 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 _VALUE: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?"
+_NAME: Final = re.compile(rf"(?:[a-zA-Z0-9][a-zA-Z0-9.-]{{0,252}}/)?{_VALUE}")
 _ASKED: Final = re.compile(rf"(!?)(?:in\(({_VALUE}(?:, ?{_VALUE})*)\)|({_VALUE}))")
 
 
-def problems_in(selector: Mapping[str, str]) -> Iterator[str]:
+def unreadable(selector: Mapping[str, str]) -> Iterator[str]:
     """What Ray would not understand, each in a sentence.
 
-    >>> [*problems_in({"zone": "in(a, b)", "disk": "=ssd"})]
+    >>> [*unreadable({"zone": "in(a, b)", "disk": "=ssd"})]
     ["label_selector.disk is VALUE, !VALUE, in(A, B) or !in(A, B), not '=ssd'"]
+    >>> [*unreadable({"my zone": "a"})]
+    ["label_selector has 'my zone', and a label is letters, digits, dots, dashes and underscores"]
     """
     for name, asked in selector.items():
-        if asked and not _ASKED.fullmatch(asked):
+        if not _NAME.fullmatch(name):
+            yield (
+                f"label_selector has {name!r}, and a label is letters, digits, dots, dashes and "
+                "underscores"
+            )
+        elif asked and not _ASKED.fullmatch(asked):
             yield f"label_selector.{name} is VALUE, !VALUE, in(A, B) or !in(A, B), not {asked!r}"
 
 

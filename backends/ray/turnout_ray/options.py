@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from turnout import spi
-from turnout_ray.labels import problems_in
+from turnout_ray.labels import unreadable
 
 _RAYS_OWN: Final = {"CPU": "cpu=...", "GPU": "gpu=...", "memory": "mem=..."}
 
@@ -39,7 +39,7 @@ class RayOptions:
             )
         if self.max_retries is not None and self.max_retries < -1:
             raise ValueError("max_retries is a number of times, or -1 for as often as it takes")
-        for problem in problems_in(self.label_selector or {}):
+        for problem in unreadable(self.label_selector or {}):
             raise ValueError(problem)
         negative = [name for name, amount in (self.resources or {}).items() if amount < 0]
         if negative:
@@ -51,10 +51,10 @@ def problems_of(config: Any, node: str, options: spi.TaskOptions) -> list[str]:
     said = RayOptions(**_said(options))
     problems = list(_unfit_amounts(node, remote_options(config, options)))
     if said.runtime_env:
-        from turnout_ray import runtime_env
+        from turnout_ray.runtime_env import problems_in
 
         where = f"node {node!r}: options.ray.runtime_env"
-        problems += runtime_env.problems_in(said.runtime_env, where, of_task=True)
+        problems += problems_in(said.runtime_env, where, of_task=True)
     if config.placement_group:
         problems += _beside_the_group(config, node, options)
     if not problems and not joins(config) and not _is_connected():

@@ -1,13 +1,12 @@
 """What of an instance is started for a run, as `ray.init` does not let one say it.
 
-Ray's own functions are replaced while it starts. Where a version has no such function, that
-version starts as it will.
+Ray's own functions are replaced while it starts, for all of this process. Where a version has no
+such function, that version starts as it will.
 """
 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -24,15 +23,16 @@ def for_a_run(*, dashboard: bool) -> Iterator[None]:
     """
     private = ray._private
     with ExitStack() as stack:
-        if sys.platform.startswith("linux"):
+        if private.utils.detect_fate_sharing_support():
             # What ends the driver's whole process group would end Ray's servers before it, and
-            # the driver would wait for them for a minute. They end with the driver in any case:
-            # here the system sees to that, elsewhere a reaper, which needs them in this group.
+            # the driver would wait for them for a minute. The system ends them with the driver,
+            # and their agents follow; elsewhere a reaper does, which needs them in this group.
             _replace(stack, private.services, "ConsolePopen", _in_a_group_of_its_own)
         if not dashboard:
             # These take a third of the time until the first task. The server of the dashboard
             # is started by Ray even if it is to serve none; it may be missing, and so may what
-            # only the larger one of Ray's distributions has. Nothing here grows or shrinks.
+            # only the larger one of Ray's distributions has, such as metrics for Prometheus.
+            # Nothing here grows or shrinks.
             _replace(stack, private.services, "start_api_server", lambda _: _no_server)
             _replace(stack, private.utils, "get_dashboard_dependency_error", lambda _: _not_asked)
             _replace(stack, private.node.Node, "start_monitor", lambda _: _no_autoscaler)

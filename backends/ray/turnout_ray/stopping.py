@@ -59,7 +59,7 @@ class Stopper:
             try:
                 ray.get(reply)
             except RayError:
-                looked_at(ticket)
+                look_at_error(ticket)
 
     def close(self) -> None:
         """Take leave of what still ends."""
@@ -67,7 +67,7 @@ class Stopper:
         self._fading.clear()
 
 
-def looked_at(ticket: RayTicket) -> None:
+def look_at_error(ticket: RayTicket) -> None:
     """Look at the error that stands for a failed call's value: Ray complains of it otherwise."""
     value = ticket.value.ref
     if value is not None and value != ticket.reply:
