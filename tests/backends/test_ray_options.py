@@ -131,6 +131,16 @@ def test_an_image_reaches_ray_wherever_the_run_is_driven(monkeypatch: pytest.Mon
     assert remote_options(there, options).items() >= image.items()
 
 
+def test_what_an_image_would_not_have_is_refused() -> None:
+    image = spi.TaskOptions(image="team/image:1", options={"ray": {"runtime_env": {"pip": ["a"]}}})
+    config = RayConfig(address="auto", runtime_env={"conda": "b", "env_vars": {"C": "c"}})
+    of_all, own = problems_of(config, "one", image)
+    assert of_all.startswith("node 'one' has an image, in which execution_environment.runtime_env")
+    assert "has no effect: conda;" in of_all
+    assert "options.ray.runtime_env has no effect: pip;" in own
+    assert not problems_of(RayConfig(address="local"), "one", image), "it runs without one"
+
+
 def test_whole_numbers_and_urls_are_fine() -> None:
     config = RayConfig(address="auto")
     fine = {

@@ -57,9 +57,11 @@ def judge(ticket: RayTicket, error: RayError) -> Verdict:
     elif isinstance(cause, (WorkerCrashedError, NodeDiedError)):
         told = f"{node}: its Ray worker went away, and any that tried again: {_brief(cause)}"
     elif isinstance(cause, RuntimeEnvSetupError):
-        told = f"{node}: Ray cannot make the runtime_env of its workers: {cause}"
-    elif isinstance(cause, ModuleNotFoundError) and (cause.name or "").startswith("turnout"):
-        told = f"{node}: the cluster's Python has no {cause.name}; install turnout there"
+        reason = str(cause).strip()
+        last = reason.rpartition("\n")[2]  # of a traceback of Ray's, mostly
+        told = f"{node}: Ray cannot make the runtime_env of its workers: {last}\n{reason}"
+    elif "No module named 'turnout" in str(cause):
+        told = f"{node}: the Python of its worker has no turnout; install it there, or in the image"
     else:
         told = f"{node}: Ray could not run it: {type(cause).__name__}: {cause}"
     return Verdict(spi.Status.FAILED, error=spi.WorkerLost(told))

@@ -13,6 +13,8 @@ from turnout_ray.labels import unreadable
 
 _RAYS_OWN: Final = {"CPU": "cpu=...", "GPU": "gpu=...", "memory": "mem=..."}
 
+_NOT_IN_IMAGES: Final = ("pip", "uv", "conda", "py_executable", "container")
+
 
 @dataclass(frozen=True)
 class RayOptions:
@@ -55,11 +57,27 @@ def problems_of(config: Any, node: str, options: spi.TaskOptions) -> list[str]:
 
         where = f"node {node!r}: options.ray.runtime_env"
         problems += problems_in(said.runtime_env, where, of_task=True)
+    if options.image is not None and joins(config):
+        problems += _beside_the_image(config, node, said)
     if config.placement_group:
         problems += _beside_the_group(config, node, options)
     if not problems and not joins(config) and not _is_connected():
         problems += _more_than_there_is(config, node, options)
     return problems
+
+
+def _beside_the_image(config: Any, node: str, said: RayOptions) -> Iterator[str]:
+    """What Ray does outside of a container, so that its task would not have it."""
+    for where, environment in (
+        ("execution_environment.runtime_env", config.runtime_env),
+        ("options.ray.runtime_env", said.runtime_env or {}),
+    ):
+        lost = [name for name in _NOT_IN_IMAGES if environment.get(name)]
+        if lost:
+            yield (
+                f"node {node!r} has an image, in which {where} has no effect: {', '.join(lost)}; "
+                "put what it needs into the image"
+            )
 
 
 def _unfit_amounts(node: str, asked: Mapping[str, Any]) -> Iterator[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+import sys
 from typing import Any
 
 from turnout import spi
 from turnout_ray.reporter import Address, reporter
 from turnout_ray.values import Box, CallFailed, Reply, opened, pack, taken
 
-_HERE = os.getcwd()  # a task may go elsewhere
 _PACKAGED = "working_dir_files"  # where Ray unpacks a working directory it was sent
+# A worker begins in there, but for one in a container, which finds it on its path only.
+_PROJECT = next((place for place in (os.getcwd(), *sys.path) if _PACKAGED in place), None)
 
 
 def execute(*args: Any) -> Reply:
@@ -80,5 +82,6 @@ def _introduced(intro: bytes) -> tuple[spi.Host, Address]:
 def _host(setup: bytes, executor: str) -> spi.Host:
     # Executors of one run count its tasks apart, and are set up alike.
     del executor
-    root = _HERE if _PACKAGED in _HERE else None
-    return spi.Host([setup], reporter.log, root, apart=True)
+    if _PROJECT is not None and _PACKAGED not in os.getcwd():
+        os.chdir(_PROJECT)
+    return spi.Host([setup], reporter.log, _PROJECT, apart=True)
