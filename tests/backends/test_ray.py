@@ -419,6 +419,36 @@ def test_a_project_reaches_a_cluster(nodes: Cluster, tmp_path: Path, folder: str
     assert not stayed & set(found["files"])
 
 
+AWAY = """
+    import os
+
+    import turnout
+
+    @turnout.task
+    def here() -> tuple[str, str]:
+        return os.getcwd(), open("kept.txt").read()
+
+    @turnout.workflow
+    def flow() -> tuple[str, str]:
+        return here()
+
+    if __name__ == "__main__":
+        turnout.main(flow)
+    """
+
+
+def test_a_worker_that_begins_elsewhere_works_in_the_project(nodes: Cluster) -> None:
+    """As one in a container does."""
+    Path("kept.txt").write_text("kept")
+    Path("python").write_text(f'#!/bin/sh\ncd /\nexec {sys.executable} "$@"\n')
+    Path("python").chmod(0o755)
+    python = f"execution_environment.runtime_env.py_executable={Path.cwd()}/python"
+    there = f"execution_environment.address={nodes.address}"
+    done = script(AWAY, "execution_environment=ray", there, python)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\('.*/working_dir_files/.*', 'kept'\)\n", done.stdout)
+
+
 # -- one core --------------------------------------------------------------------------------------
 
 NESTED = r"""
