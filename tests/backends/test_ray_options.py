@@ -88,7 +88,7 @@ def test_resources_that_ray_does_not_give() -> None:
         ({"placement_group": {"bundles": [{"CPU": 1}], "strategy": "PAKC"}}, "STRICT_SPREAD"),
         (
             {"placement_group": {"bundles": [{"CPU": 0.5}]}},
-            "node 'one' asks for 1 CPU, and no bundle of the placement group has that",
+            "node 'one' asks for 1 CPU, and no bundle of the group has that",
         ),
         (
             {"placement_group": {"bundles": [{"CPU": 1}]}, "scheduling_strategy": "SPREAD"},
@@ -96,7 +96,11 @@ def test_resources_that_ray_does_not_give() -> None:
         ),
         (
             {"placement_group": {"bundles": [{"CPU": 64}]}, "address": "local", "num_cpus": 2},
-            "placement_group asks for 64 CPU, and the instance that is started here has 2",
+            "placement_group asks for 64 CPU, and the instance that is started here has 2 CPU",
+        ),
+        (
+            {"placement_group": {"bundles": [{"licence": 1}]}, "address": "local"},
+            "asks for 1 licence, and the instance that is started here has 0 licence",
         ),
         ({"runtime_env": {"pipp": ["a"]}}, "did you mean 'pip'?"),
         ({"runtime_env": {"env_vars": {"A": 2}}}, "execution_environment.runtime_env: "),
@@ -156,6 +160,7 @@ def test_whole_numbers_and_urls_are_fine() -> None:
     ("settings", "hint"),
     [
         ({"options": {"label_selector": {"zone": "b"}}}, "asks for a machine with a label 'zone'"),
+        ({"resources": {"mem": "900Ti"}}, "asks for 9.22e+05 GiB of memory and this machine has"),
         ({"num_cpus": 0}, "asks for 1 cpu and this machine's instance has 0"),
     ],
 )

@@ -248,6 +248,25 @@ def test_runs_that_overlap_do_not_get_one_another_s_settings(tmp_path: Path) -> 
     assert run.wait().outputs == "done"
 
 
+def test_an_instance_outlives_the_thread_that_started_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one = {"backend": "ray", "num_cpus": 2}
+    marks = [tmp_path / "first", tmp_path / "second"]
+    runs = [
+        turnout.run(waiting, path=str(mark), execution_environment=one, wait=False)
+        for mark in marks
+    ]
+    marks[0].touch()
+    assert runs[0].wait().outputs == "done"
+    time.sleep(1.0)  # what ends with a thread ends at once
+    assert ray.is_initialized()
+    marks[1].touch()
+    assert runs[1].wait().outputs == "done"
+    assert not ray.is_initialized()
+    assert "SIGTERM handler" not in capfd.readouterr().err
+
+
 def test_settings_that_come_too_late_are_told(connected: None) -> None:
     told: list[str] = []
     late = {"backend": "ray", "num_gpus": 2}

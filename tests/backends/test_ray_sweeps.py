@@ -36,6 +36,7 @@ def fit(C: float, pause: float, together: int, notes: str) -> float:
     end = time.monotonic() + 60
     while Path(notes).read_text().count("begin") < together and time.monotonic() < end:
         time.sleep(0.05)
+    print("fitted", C)
     time.sleep(pause)
     with open(notes, "a") as file:
         file.write(f"end {C} {time.time()} {address}\\n")
@@ -132,6 +133,7 @@ def test_graphs_run_together_on_one_instance(run: Run, place: Path) -> None:
     assert most_at_once(place) == 3
     assert len(instances(place)) == 1
     assert "#2 pipeline succeeded on ray" in done.stderr
+    assert "#1 (fit) fitted 1.0\n" in done.stdout
 
 
 def test_the_instance_lives_from_job_to_job(run: Run, place: Path) -> None:

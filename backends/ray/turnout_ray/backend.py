@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 from turnout import spi
-from turnout_ray.options import RayOptions, cores_of, joins, problems_of
+from turnout_ray.options import RayOptions, bundles_too_large, joins, problems_of
 
 _STRATEGIES: Final = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
 _LEAST_STORE: Final = 75 << 20
@@ -78,7 +78,8 @@ class RayConfig(spi.EnvironmentConfig):
                 f"{where}.address={address} is for joining a cluster; with submit=true it is the "
                 "dashboard's, such as http://HOST:8265"
             )
-        if address not in (None, "auto", "local") and ":" not in str(address):
+        place = str(address).removeprefix("ray://")
+        if address not in (None, "auto", "local") and ":" not in place:
             raise ValueError(
                 f"{where}.address is auto, HOST:PORT, ray://HOST:PORT or, with submit=true, the "
                 f"dashboard's http://HOST:PORT; not {address!r}"
@@ -144,13 +145,8 @@ class RayBackend(spi.ExecutorBackend):
 
             where = "execution_environment.runtime_env"
             problems += problems_in(config.runtime_env, where, of_task=False)
-        bundles = config.placement_group.get("bundles", ())
-        cores = sum(bundle.get("CPU", 0) for bundle in bundles)
-        if not joins(config) and cores > cores_of(config):
-            problems.append(
-                f"execution_environment.placement_group asks for {cores:g} CPU, and the instance "
-                f"that is started here has {cores_of(config)}; ask for less, or set num_cpus"
-            )
+        if not joins(config):
+            problems += bundles_too_large(config)
         return problems
 
     def doctor(self, config: Any, project: spi.Project) -> Iterator[spi.Check]:

@@ -6,8 +6,10 @@ Runs of one process that overlap share it; the last to leave stops what was star
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
+import logging
 import os
 import signal
 import socket
@@ -23,8 +25,8 @@ from turnout import spi
 from turnout_ray.joining import quietly, reason, with_project
 from turnout_ray.knocking import knock
 from turnout_ray.labels import fit
-from turnout_ray.options import joins
-from turnout_ray.starting import for_a_run
+from turnout_ray.options import joins, told
+from turnout_ray.starting import Keeper, for_a_run
 
 _lock = threading.Lock()
 _users = 0
@@ -33,6 +35,9 @@ _made: Any = None
 """The settings that `enter` connected with."""
 _project: spi.Project | None = None
 """The project whose files went along."""
+
+_keeper: Keeper | None = None
+"""The thread that an instance was started in, if it was not the main thread."""
 
 _OF_AN_INSTANCE: Final = ("num_cpus", "num_gpus", "object_store_memory", "dashboard")
 
@@ -66,7 +71,7 @@ def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None
             # Where a cluster is joined, an interrupt leaves nothing half started.
             held = contextlib.nullcontext() if joins(config) else _to_its_end(log)
             with _as_it_was(signal.SIGTERM), held:
-                _connect(config, project)
+                _connect_to_stay(config, project)
             _ours, _made, _project = True, config, project
             what = "joined" if joins(config) else "started on this machine"
             log(f"Ray {ray.__version__} {what} in {time.monotonic() - begin:.1f} s")
@@ -80,7 +85,12 @@ def enter(config: Any, project: spi.Project, log: Callable[[str], None]) -> None
 def _as_it_was(number: signal.Signals) -> Iterator[None]:
     """Leave a signal's handler alone: Ray's own ends the driver as if the run had failed."""
     if threading.current_thread() is not threading.main_thread():
-        yield
+        logger = logging.getLogger("ray._private.worker")
+        logger.addFilter(_is_news)  # it has no handler to set, and warns of that
+        try:
+            yield
+        finally:
+            logger.removeFilter(_is_news)
         return
     before = signal.getsignal(number)
     try:
@@ -89,6 +99,10 @@ def _as_it_was(number: signal.Signals) -> Iterator[None]:
         raise KeyboardInterrupt from left  # Ray's handler has ended what was started
     finally:
         signal.signal(number, before if before is not None else signal.SIG_DFL)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return "SIGTERM handler is not set" not in record.getMessage()
 
 
 @contextmanager
@@ -175,12 +189,15 @@ def _said(config: Any, name: str) -> Any:
 
 def leave() -> None:
     """A run has ended; the last one ends what `enter` began."""
-    global _users, _ours, _made, _project
+    global _users, _ours, _made, _project, _keeper
     with _lock:
         _users -= 1
         if _users == 0 and _ours:
             _ours, _made, _project = False, None, None
             ray.shutdown()
+            if _keeper is not None:
+                _keeper.end()
+                _keeper = None
 
 
 def missing(config: Any) -> dict[str, Any]:
@@ -218,13 +235,22 @@ def lacks(wanted: Mapping[str, float], labels: Mapping[str, str]) -> str:
     there = f"a machine labelled {said}"
     if not fitting:
         return there
-    short = [
-        f"{much:g} {name}"
+    short = {
+        name: much
         for name, much in wanted.items()
         if all(has.get(name, 0) < much for has in fitting)
-    ]
-    told = ", ".join(short) or " with ".join(f"{much:g} {name}" for name, much in wanted.items())
-    return f"{told} on {there}" if labels else told
+    }
+    words = told(short) or told(wanted) + " on one machine"
+    return f"{words} on {there}" if labels else words
+
+
+def _connect_to_stay(config: Any, project: spi.Project) -> None:
+    """Connect for all runs of this process that overlap, whichever ends first."""
+    global _keeper
+    if threading.current_thread() is threading.main_thread() or joins(config):
+        _connect(config, project)
+    else:
+        _keeper = Keeper(functools.partial(_connect, config, project))
 
 
 def _connect(config: Any, project: spi.Project) -> None:

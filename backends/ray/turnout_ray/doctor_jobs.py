@@ -20,9 +20,10 @@ _PAUSE: Final = 0.2
 _MARK: Final = "turnout doctor:"
 
 _PROGRAM: Final = (
-    "import platform, sys; from importlib.metadata import version; "
-    f"print({_MARK!r}, version('ray'), platform.python_version(), version('turnout'), "
-    "sys.executable)"
+    "import platform, sys; from importlib.metadata import distributions; "
+    "found = {one.metadata['Name']: one.version for one in distributions()}; "
+    f"print({_MARK!r}, found.get('ray', '-'), platform.python_version(), "
+    "found.get('turnout', '-'), sys.executable)"
 )
 
 _RAYS_OWN: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,|Running entrypoint for job ")
@@ -82,7 +83,7 @@ def _tried(client: Any, environment: dict[str, Any]) -> Iterator[spi.Check]:
         return
     *theirs, python = told[0].split(maxsplit=3)
     yield spi.Check.ok("job", f"run by {python}")
-    yield compared(Versions(*theirs), "in a job")
+    yield compared(Versions(*(one.strip("-") for one in theirs)), "in a job")
 
 
 def _ended(client: Any, job: str, seconds: float) -> bool:

@@ -40,6 +40,8 @@ _INSIDE: Final = 16 * 1024
 _FETCHED: Final = 1 << 20
 """Up to how many bytes a list is fetched and its items sent inside their calls."""
 _PAUSE: Final = 0.1
+_LEAVE: Final = 20.0
+_RESERVED: Final = 30.0
 
 _SMALL: Final = frozenset({bool, int, float, complex, None, type(None)})
 
@@ -185,10 +187,10 @@ class RayExecutor(spi.Executor):
             self._stopper.stop(self._open.values())
             self._stopper.close()
             if self._mailbox is not None:
-                for _, messages in ray.get(self._mailbox.rest.remote(), timeout=5.0):
+                for _, messages in ray.get(self._mailbox.rest.remote(), timeout=_LEAVE):
                     self._hear(None, messages)
         except RayError as error:
-            self._session.log(f"what tasks still said is lost: {type(error).__name__}")
+            self._session.log(f"what tasks may have said last is lost: {type(error).__name__}")
         finally:
             self._give_back()
             for held in (self._open, self._named, self._stored, self._kinds):
@@ -239,7 +241,9 @@ class RayExecutor(spi.Executor):
             return
         told = f"node {call.id!r} asks for {lacking}, and no node of Ray's has that"
         if cluster.started():
-            raise spi.PluginError(f"{told}; ask for less, or for another execution environment")
+            raise spi.PluginError(
+                f"{told}; ask for less, or set execution_environment.address to a cluster that has"
+            )
         self._session.log(f"{told}; it waits until one joins")
 
     def _is_small(self, call: spi.Call) -> bool:
@@ -274,8 +278,16 @@ class RayExecutor(spi.Executor):
             [dict(bundle) for bundle in wanted["bundles"]],
             strategy=wanted.get("strategy", "PACK"),
         )
-        if not self._group.wait(timeout_seconds=30):
+        until = time.monotonic() + _RESERVED
+        while not self._group.wait(timeout_seconds=1):  # an interrupt comes through in between
+            if time.monotonic() < until:
+                continue
+            if cluster.started():
+                raise spi.PluginError(
+                    f"the instance of Ray here has no room for placement_group={wanted}"
+                )
             self._session.log("the placement group is not ready yet; the cluster may be too small")
+            break
 
     # -- what happens --------------------------------------------------------------------------
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from turnout import spi
-from turnout_ray.joining import quietly, with_project
+from turnout_ray.joining import quietly, too_large, with_project
 
+_PATIENCE: Final = 15.0
 REPEATED: Final = ", last available logs"
 """What comes before a job's log in what Ray says of its end."""
 
@@ -53,6 +56,7 @@ class Job(spi.Detached):
         self._failed = False
         self._told = False
         self._may_be_another = False
+        self._waited = time.monotonic() + _PATIENCE
         self.url = f"{client.get_address()}/#/jobs/{self._id}"
 
     @classmethod
@@ -106,10 +110,20 @@ class Job(spi.Detached):
             return "running" if self._may_be_another else "unknown to the cluster"
         self._silent = False
         if not status.is_terminal():
+            self._tell_why_it_waits(status.value)
             return "running"
         word = str(status.value).lower()
         self._failed = word == "failed"
         return "cancelled" if word == "stopped" else word
+
+    def _tell_why_it_waits(self, status: str) -> None:
+        """Say once that the job has not begun, if that takes long."""
+        if status != "PENDING":
+            self._waited = math.inf
+        elif time.monotonic() > self._waited:
+            self._waited = math.inf
+            message = self._client.get_job_info(self._id).message
+            self._log(f"Ray: {message} (job {self._id})")
 
     def output(self) -> str:
         from requests import RequestException
@@ -189,6 +203,8 @@ def _client(address: str | None) -> Any:
 
 
 def _refusal(address: str | None, error: Exception) -> spi.PluginError:
+    if " 413" in str(error):
+        return spi.PluginError(too_large(str(error)))
     return spi.PluginError(
         f"the run cannot be submitted as a Ray job to {address or 'auto'}: "
         f"{type(error).__name__}: {error}\n"

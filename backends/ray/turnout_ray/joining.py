@@ -52,6 +52,14 @@ def with_project(environment: Mapping[str, Any], project: spi.Project) -> dict[s
     return {**environment, "working_dir": os.fspath(project.root), "excludes": excluded}
 
 
+def too_large(text: str) -> str:
+    """What to do about a project that Ray does not take."""
+    return (
+        f"the project is too large to be sent to the cluster: {text}\n"
+        "name what no task imports in [tool.turnout] exclude, or in .rayignore"
+    )
+
+
 def reason(where: str | None, error: Exception) -> str:
     """Why there is no connection, by what Ray has raised.
 
@@ -68,10 +76,7 @@ def reason(where: str | None, error: Exception) -> str:
             f"install the cluster's versions here, or these ones there"
         )
     if "exceeds" in text and ("package" in text.lower() or "size" in text.lower()):
-        return (
-            f"the project is too large to be sent to the cluster: {text}\n"
-            "name what no task imports in [tool.turnout] exclude, or in .rayignore"
-        )
+        return too_large(text)
     if not where:
         return f"Ray does not start on this machine: {type(error).__name__}: {text}"
     told = f"the Ray cluster at {where} cannot be joined: {type(error).__name__}: {text}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,10 @@ import ray  # noqa: F401  (it brings psutil)
 from turnout import spi
 
 _SESSION: Final = re.compile(r"session_[\w-]+")
+
+
+_HEAD: Final = "--gcs-address="
+_MOMENT: Final = 1.0
 
 
 class _Process(NamedTuple):
@@ -45,6 +50,9 @@ def leftovers(*, joins: bool) -> Iterator[spi.Check]:
     standing = [_told(one) for one in heads.values() if one.orphan]
     programs = [_told(one) for one in heads.values() if not one.orphan]
     lost = [one for one in found if one.orphan and one.session not in heads]
+    if lost:
+        time.sleep(_MOMENT)  # an instance that ends is none that has gone
+        lost = [one for one in lost if _is_left(one)]
     if programs:
         yield spi.Check.ok("instances", f"of programs that run here: {', '.join(programs)}")
     if standing and joins:
@@ -64,6 +72,24 @@ def leftovers(*, joins: bool) -> Iterator[spi.Check]:
         )
     if not heads and not lost:
         yield spi.Check.ok("leftovers", "nothing of Ray's runs here")
+
+
+def _is_left(one: _Process) -> bool:
+    """Whether a process still runs, and its cluster does not: that may be on another machine."""
+    import psutil  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    try:
+        process = psutil.Process(one.pid)
+        words = process.cmdline() if process.create_time() == one.began else []
+    except psutil.Error:
+        return False
+    [address] = [word.partition("=")[2] for word in words if word.startswith(_HEAD)][:1] or [""]
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_MOMENT).close()
+    except (OSError, ValueError):
+        return bool(words)
+    return False
 
 
 def _processes() -> Iterator[_Process]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from turnout_ray.labels import unreadable
 
 _RAYS_OWN: Final = {"CPU": "cpu=...", "GPU": "gpu=...", "memory": "mem=..."}
 
+_ACCELERATOR: Final = "accelerator_type:"
 _NOT_IN_IMAGES: Final = ("pip", "uv", "conda", "py_executable", "container")
 
 
@@ -104,8 +106,40 @@ def _beside_the_group(config: Any, node: str, options: spi.TaskOptions) -> Itera
     wanted = {"CPU": 1, **amounts(asked)}
     bundles = config.placement_group["bundles"]
     if not any(all(one.get(name, 0) >= much for name, much in wanted.items()) for one in bundles):
-        told = ", ".join(f"{much:g} {name}" for name, much in wanted.items())
-        yield f"node {node!r} asks for {told}, and no bundle of the placement group has that"
+        yield f"node {node!r} asks for {told(wanted)}, and no bundle of the group has that"
+
+
+def bundles_too_large(config: Any) -> Iterator[str]:
+    """What a placement group asks for and an instance that is started here does not have."""
+    wanted: Counter[str] = Counter()
+    for bundle in config.placement_group.get("bundles", ()):
+        wanted.update(bundle)
+    there = {"CPU": cores_of(config), "GPU": config.num_gpus, "memory": memory_here()}
+    for name, much in wanted.items():
+        has = there.get(name, 0)
+        if has is not None and much > has:
+            yield (
+                f"execution_environment.placement_group asks for {told({name: much})}, and the "
+                f"instance that is started here has {told({name: has})}; ask for less, or set "
+                "num_cpus or num_gpus"
+            )
+
+
+def told(amounts: Mapping[str, float]) -> str:
+    """Amounts by Ray's names, in words.
+
+    >>> told({"CPU": 2, "memory": 3 << 30, "accelerator_type:A100": 0.001})
+    '2 CPU, 3 GiB of memory, a machine with A100'
+    """
+    words = []
+    for name, much in amounts.items():
+        if name == "memory":
+            words.append(f"{much / (1 << 30):.3g} GiB of memory")
+        elif name.startswith(_ACCELERATOR):
+            words.append(f"a machine with {name.removeprefix(_ACCELERATOR)}")
+        else:
+            words.append(f"{much:g} {name}")
+    return ", ".join(words)
 
 
 def _more_than_there_is(config: Any, node: str, options: spi.TaskOptions) -> Iterator[str]:
@@ -119,6 +153,12 @@ def _more_than_there_is(config: Any, node: str, options: spi.TaskOptions) -> Ite
                 f"node {node!r} asks for {amount:g} {what} and this machine's instance has "
                 f"{there}; ask for less, or set execution_environment.num_{what}s"
             )
+    memory = 0 if wanted.mem is None else spi.memory_bytes(wanted.mem)
+    if memory > memory_here():
+        yield (
+            f"node {node!r} asks for {told({'memory': memory})} and this machine has "
+            f"{told({'memory': memory_here()})}; ask for less, or set execution_environment.address"
+        )
     custom = [*wanted.custom, *(_said(options).get("resources") or ())]
     if custom:
         yield (
@@ -145,12 +185,20 @@ def cores_of(config: Any) -> int:
     return config.num_cpus if config.num_cpus is not None else os.cpu_count() or 1
 
 
+def memory_here() -> int:
+    """Bytes of memory of this machine; Ray's tasks have most of it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not every system tells
+        return sys.maxsize
+
+
 def joins(config: Any) -> bool:
     """Whether the settings name a cluster, so that nothing is started."""
     if config.submit:
         return True
     if config.address is None:
-        return "RAY_ADDRESS" in os.environ
+        return os.environ.get("RAY_ADDRESS", "") not in ("", "local")
     return bool(config.address != "local")
 
 
@@ -172,7 +220,7 @@ def amounts(asked: Mapping[str, Any]) -> dict[str, float]:
         if option in asked
     }
     if "accelerator_type" in asked:
-        found[f"accelerator_type:{asked['accelerator_type']}"] = 0.001
+        found[_ACCELERATOR + asked["accelerator_type"]] = 0.001
     return {**found, **asked.get("resources", {})}
 
 

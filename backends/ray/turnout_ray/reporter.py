@@ -6,13 +6,17 @@ driver's mailbox, an actor, as soon as it has one.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from turnout import spi
+
+_PROGRESS: Final = "__ray_tqdm_magic_token__"
+"""What `ray.experimental.tqdm_ray` marks its lines with."""
 
 
 class Mailbox:
@@ -107,7 +111,13 @@ class Reporter:
         self._flush()
 
     def _print(self, stream: str, text: str) -> None:
-        self.say(spi.printed(stream, text))
+        own = [line for line in text.splitlines(keepends=True) if _PROGRESS in line]
+        if own:
+            # Ray's driver draws these bars, as it finds them in the worker's own output.
+            os.write(1, "".join(own).encode())
+            text = "".join(line for line in text.splitlines(keepends=True) if line not in own)
+        if text:
+            self.say(spi.printed(stream, text))
 
     def log(self, attributes: dict[str, Any]) -> None:
         """Tell what has been logged here."""

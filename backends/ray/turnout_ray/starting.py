@@ -7,6 +7,7 @@ such function, that version starts as it will.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -37,6 +38,37 @@ def for_a_run(*, dashboard: bool) -> Iterator[None]:
             _replace(stack, private.utils, "get_dashboard_dependency_error", lambda _: _not_asked)
             _replace(stack, private.node.Node, "start_monitor", lambda _: _no_autoscaler)
         yield
+
+
+class Keeper:
+    """A thread that starts an instance and stays, for its servers end with the thread.
+
+    Args:
+        start: starts it.
+    """
+
+    def __init__(self, start: Callable[[], None]) -> None:
+        self._start = start
+        self._started, self._ended = threading.Event(), threading.Event()
+        self._error: BaseException | None = None
+        threading.Thread(target=self._keep, name="turnout-ray", daemon=True).start()
+        self._started.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _keep(self) -> None:
+        try:
+            self._start()
+        except BaseException as error:
+            self._error = error
+            self._started.set()
+            return
+        self._started.set()
+        self._ended.wait()
+
+    def end(self) -> None:
+        """The instance has been stopped."""
+        self._ended.set()
 
 
 def _replace(stack: ExitStack, owner: Any, name: str, make: Callable[[Any], Any]) -> None:

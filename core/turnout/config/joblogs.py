@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf
 
+from turnout.backend.mark import mark
+
 _job: ContextVar[int | None] = ContextVar("turnout_job", default=None)
 _SPARE: Final = "turnout.sweep"
 
@@ -53,11 +55,12 @@ class JobLogs:
 
     @contextmanager
     def belonging(self) -> Iterator[None]:
-        """What is logged in the block is the job's."""
-        token = _job.set(self._number)
+        """What is logged in the block is the job's, and what its tasks print."""
+        token, before = _job.set(self._number), mark.set(f"#{self._number} ")
         try:
             yield
         finally:
+            mark.reset(before)
             _job.reset(token)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Final
 
@@ -47,22 +48,27 @@ class Modules:
             raise self._broken[name]
 
     def _import(self, name: str) -> ModuleType:
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            file = self.files.get(name)
-            if error.name is None or file is None:
-                raise
-            if name != error.name and not name.startswith(f"{error.name}."):
-                raise
-        # The driver has it by another way than its path, as test runners do.
-        depth = name.count(".") + (os.path.basename(file) == "__init__.py")
-        folder = os.path.dirname(file)
-        for _ in range(depth):
-            folder = os.path.dirname(folder)
-        sys.path.append(folder)
-        importlib.invalidate_caches()
+        file = self.files.get(name)
+        if file is not None and os.path.isfile(file):
+            self._see_that_it_is_found(name, file)
         return importlib.import_module(name)
+
+    def _see_that_it_is_found(self, name: str, file: str) -> None:
+        """Put a module's folder on the path, unless the module is found there."""
+        folder = os.path.dirname(file)
+        for _ in range(name.count(".") + (os.path.basename(file) == "__init__.py")):
+            folder = os.path.dirname(folder)
+        package = name.partition(".")[0]
+        if package in sys.modules:
+            return
+        found = importlib.util.find_spec(package)
+        if found is None:
+            # The driver has it by another way than its path, as test runners do.
+            sys.path.append(folder)
+        elif not any(os.path.realpath(folder) == place for place in _places(found)):
+            # Another one of that name comes first here; in the driver, this one does.
+            sys.path.insert(0, folder)
+        importlib.invalidate_caches()
 
     def _load_script(self, name: str, file: str) -> None:
         """Import the driver's script under its importable name, and as ``__main__`` too."""
@@ -95,3 +101,12 @@ def importing() -> Iterator[None]:
             os.environ.pop(IMPORTING, None)
         else:
             os.environ[IMPORTING] = before
+
+
+def _places(found: ModuleSpec) -> Iterator[str]:
+    """The folders that a module or package lies in."""
+    if found.submodule_search_locations is None:
+        yield os.path.dirname(os.path.realpath(found.origin or ""))
+    else:
+        for place in found.submodule_search_locations:
+            yield os.path.dirname(os.path.realpath(place))

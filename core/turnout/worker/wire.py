@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from turnout.backend.call import UNSET, Attempt, Call, Handle, RunInfo, Status, Summary
+from turnout.backend.mark import mark
 from turnout.errors import EncodeError
 from turnout.graph import Cache, TaskKey, TaskOptions
 from turnout.graph.binding import leaves as leaves_of
@@ -304,7 +305,8 @@ class Printed(NamedTuple):
         """Print them here, each after the node's name."""
         stream = sys.stdout if self.stream == "stdout" else sys.stderr
         lines = self.text.removesuffix("\n").split("\n")
-        stream.write("".join([f"({self.node}) {line}\n" for line in lines]))
+        before = f"{mark.get()}({self.node})"
+        stream.write("".join([f"{before} {line}\n" for line in lines]))
 
 
 def printed(stream: str, text: str) -> Message:
