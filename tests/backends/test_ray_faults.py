@@ -212,9 +212,7 @@ def test_nodes_removed_in_the_middle_of_a_map(cluster: Cluster, scratch: str, lo
 SPREAD = {"scheduling_strategy": "SPREAD"}
 
 
-def test_what_a_removed_node_had_made_is_made_again(
-    cluster: Cluster, far_node: Any, scratch: str
-) -> None:
+def test_what_a_lost_node_made_is_made_again(cluster: Cluster, far_node: Any, scratch: str) -> None:
     run = start(flows.made_far_away, wait=False, scratch=scratch)
     eventually(lambda: "waits" in left(scratch) and len(left(scratch)) == 2)
     time.sleep(0.5)  # until the array is in the store
@@ -299,6 +297,24 @@ def test_a_killed_driver_leaves_nothing_on_the_cluster(cluster: Cluster, scratch
     eventually(lambda: ray.available_resources().get("CPU") == ray.cluster_resources()["CPU"])
     groups = placement_group_table().values()
     assert {group["state"] for group in groups} <= {"REMOVED"}
+
+
+def test_a_head_that_does_not_come_back_is_told(scratch: str) -> None:
+    with ray_files():
+        nodes = Cluster(True, head_node_args={"include_dashboard": False})
+        os.chdir(Path(scratch).parent)
+        there = f"execution_environment.address={nodes.address}"
+        soon = {"RAY_gcs_rpc_server_reconnect_timeout_s": "30"}
+        program = driver(ENDLESS, f"scratch={scratch}", "execution_environment=ray", there, **soon)
+        try:
+            eventually(lambda: len(left(scratch)) > 5 or program.poll() is not None)
+            nodes.head_node.all_processes["gcs_server"][0].process.kill()
+        finally:
+            said, complaints = finished(program)
+            nodes.shutdown()
+        assert program.returncode == 1, complaints
+        assert " has gone: nobody has answered there for " in complaints
+        assert [run.status for run in turnout.runs()] == ["failed"]
 
 
 def mailboxes() -> list[Any]:

@@ -187,14 +187,19 @@ def _said(config: Any, name: str) -> Any:
     return "local" if name == "address" and not joins(config) else value
 
 
-def leave() -> None:
-    """A run has ended; the last one ends what `enter` began."""
+def leave(*, gone: bool = False) -> None:
+    """A run has ended; the last one ends what `enter` began.
+
+    Args:
+        gone: whether the cluster has gone, of which Ray would wait to take leave.
+    """
     global _users, _ours, _made, _project, _keeper
     with _lock:
         _users -= 1
         if _users == 0 and _ours:
             _ours, _made, _project = False, None, None
-            ray.shutdown()
+            if not gone:
+                ray.shutdown()
             if _keeper is not None:
                 _keeper.end()
                 _keeper = None

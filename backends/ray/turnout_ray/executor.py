@@ -17,6 +17,7 @@ from ray.util import remove_placement_group
 from turnout import spi
 from turnout_ray import cluster, remote
 from turnout_ray.failures import judge
+from turnout_ray.lifeline import Lifeline
 from turnout_ray.options import amounts, joins, over, remote_options
 from turnout_ray.reporter import Mailbox
 from turnout_ray.stopping import Stopper, look_at_error
@@ -81,7 +82,8 @@ class RayExecutor(spi.Executor):
         self._mailbox: Any = None
         self._mail: Any = None
         self._group: Any = None
-        self._closed = False
+        self._closed = self._gone = False
+        self._lifeline = Lifeline()
         try:
             if session.needs_store and joins(session.config):
                 see_to_store(info, session.log)
@@ -146,11 +148,20 @@ class RayExecutor(spi.Executor):
                 return ()
             self._take_in(self._pause(now, until))
             self._watch_deadlines()
+            self._see_that_there_is_a_head()
+
+    def _see_that_there_is_a_head(self) -> None:
+        try:
+            self._lifeline.look()
+        except spi.WorkerLost:
+            self._gone = True
+            raise
 
     def cancel(self, tickets: Sequence[spi.Ticket]) -> None:
         ours = [ticket for ticket in tickets if isinstance(ticket, RayTicket)]
         ours = [ticket for ticket in ours if ticket.reply in self._open]
-        self._stopper.stop(ours)
+        if not self._gone:
+            self._stopper.stop(ours)
         for ticket in ours:
             self._end(ticket, spi.Completion(ticket, spi.Status.CANCELLED))
 
@@ -183,6 +194,9 @@ class RayExecutor(spi.Executor):
         if self._closed:
             return
         self._closed = True
+        if self._gone:
+            cluster.leave(gone=True)
+            return
         try:
             self._stopper.stop(self._open.values())
             self._stopper.close()
