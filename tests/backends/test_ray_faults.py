@@ -310,7 +310,7 @@ def test_a_head_that_does_not_come_back_is_told(scratch: str) -> None:
             eventually(lambda: len(left(scratch)) > 5 or program.poll() is not None)
             nodes.head_node.all_processes["gcs_server"][0].process.kill()
         finally:
-            said, complaints = finished(program)
+            _, complaints = finished(program)
             nodes.shutdown()
         assert program.returncode == 1, complaints
         assert " has gone: nobody has answered there for " in complaints
