@@ -327,6 +327,47 @@ def test_one_cluster_by_the_name_of_its_machine(
     assert any(Path("results").rglob("*")), "and the store is where the driver says"
 
 
+@pytest.mark.parametrize("joins", [False, True])
+def test_modules_of_one_name_are_those_of_the_driver(
+    tmp_path: Path, request: pytest.FixtureRequest, joins: bool
+) -> None:
+    for place in ("", "flows"):
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / "helper.py").write_text(f"WHERE = {place!r}\n")
+    for place in ("", "flows"):
+        (tmp_path / place / "pipeline.py").write_text(NAMESAKE)
+    settings = ["execution_environment=ray"]
+    if joins:
+        port = request.getfixturevalue("port")
+        settings.append(f"execution_environment.address=localhost:{port}")
+    for place in ("", "flows"):
+        done = subprocess.run(
+            [sys.executable, "-m", "turnout", "run", f"{place or '.'}/pipeline.py:flow", *settings],
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{(place, str(Path(place, 'pipeline.py')))}\n"
+
+
+NAMESAKE = """
+from pathlib import Path
+
+import helper
+from turnout import task, workflow
+
+
+@task
+def where() -> tuple[str, str]:
+    here = Path(__file__)
+    return helper.WHERE, str(here.relative_to(here.parents[here.parent.name == "flows"]))
+
+
+@workflow
+def flow() -> tuple[str, str]:
+    return where()
+"""
+
+
 def test_what_no_node_has_is_known(port: str) -> None:
     from turnout_ray import cluster
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from turnout.worker.modules import Modules
+from turnout.worker.paths import folders_of, put_first
 
 NAMES = ("same_name", "package_of_that_name")
 
@@ -55,3 +56,23 @@ def test_a_folder_that_is_not_on_the_path(project: Path) -> None:
     modules.load("same_name_as_none")
     assert sys.modules["same_name_as_none"].WHERE == "third"
     assert sys.path[0] == before, "it hides nothing"
+
+
+def test_folders_of_the_project_come_in_the_driver_s_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    root, flows, library, elsewhere = (
+        str(tmp_path), str(tmp_path / "flows"), str(tmp_path / ".venv" / "lib"), "/nowhere",
+    )  # fmt: skip
+    monkeypatch.setattr(sys, "path", [flows, elsewhere, library, root])
+    driver = folders_of(root)
+    assert driver == [flows, root]
+    for here, there in (
+        ([flows, elsewhere, library, root], None),  # as it is, to the last place
+        ([root, elsewhere], [flows, root, elsewhere]),
+        ([elsewhere, library], [flows, root, elsewhere, library]),
+    ):
+        monkeypatch.setattr(sys, "path", here)
+        put_first(driver, root)
+        assert sys.path == (there or here)

@@ -124,6 +124,7 @@ def _unpacked(errand: Errand, run_id: str, journal: Journal) -> Execution:
     """The run, ready to be executed here."""
     from turnout.graph.refs import resolve
     from turnout.worker.modules import Modules
+    from turnout.worker.paths import put_first
 
     root = os.getcwd()
     failures.name_files(root, errand.root)
@@ -134,6 +135,7 @@ def _unpacked(errand: Errand, run_id: str, journal: Journal) -> Execution:
         script = errand.main[0], os.path.join(root, errand.main[1])
         folders.append(os.path.dirname(script[1]))
     sys.path[:0] = [os.path.normpath(folder) for folder in folders]
+    put_first([os.path.normpath(os.path.join(root, folder)) for folder in errand.path], root)
     sys.argv[:] = errand.argv
     if os.path.isdir(errand.folder):
         os.chdir(errand.folder)

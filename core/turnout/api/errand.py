@@ -33,6 +33,7 @@ class Errand(NamedTuple):
         root: where the project is, where the run comes from.
         main: name of the script that was started, and its file within the project.
         source: where the project's modules are, within the project.
+        path: its folders that modules are found in, first ones first, within the project.
         folder: the working directory, within the project.
         argv: the command line.
         rest: pickle of the composed config, and of what else `turnout.api.prepare` takes; it
@@ -44,6 +45,7 @@ class Errand(NamedTuple):
     root: str
     main: tuple[str, str] | None
     source: str
+    path: tuple[str, ...]
     folder: str
     argv: tuple[str, ...]
     rest: bytes
@@ -84,6 +86,7 @@ def pack(
     """
     from turnout.graph.refs import importable
     from turnout.storage.pickling import dumps
+    from turnout.worker.paths import folders_of
 
     found = importable(workflow.fn) or _named(workflow)
     if found is None:
@@ -104,6 +107,7 @@ def pack(
         os.fspath(project.root),
         None if main is None else (main[0], inside(main[1])),
         inside(project.source),
+        tuple(inside(folder) for folder in folders_of(os.fspath(project.root))),
         inside(os.getcwd()),
         tuple(sys.argv),
         dumps((composed, arguments)),

@@ -20,6 +20,7 @@ from turnout.worker import failures, scratch, wire
 from turnout.worker.frames import Bytes
 from turnout.worker.logs import speaks
 from turnout.worker.modules import Modules, importing
+from turnout.worker.paths import put_first
 from turnout.worker.payload import loads
 from turnout.worker.run import Outcome, run_call
 from turnout.worker.wrapping import no_wrappers
@@ -58,7 +59,7 @@ class Host:
         apart: bool = False,
     ) -> None:
         self._apart = apart
-        _, info, argv, script, modules, theirs, source, hooks, level = pickle.loads(setup[0])
+        _, info, argv, script, modules, theirs, source, path, hooks, level = pickle.loads(setup[0])
         self._info: RunInfo = info
         self._tasks: dict[int, tuple[Any, Any, Any]] = {}
 
@@ -74,6 +75,7 @@ class Host:
         )
         sys.argv[:] = argv
         sys.path += [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
+        put_first([self._here(folder) for folder in path], root or theirs)
         wraps, codecs = hooks
         if not wraps:
             no_wrappers()

@@ -5,7 +5,7 @@ words, the others are values, each a pickle and the buffers it leaves out.
 
 To the worker:
 
-``("setup", run, argv, main, modules, root, source, hooks, level)``  once, first
+``("setup", run, argv, main, modules, root, source, folders, hooks, level)``  once, first
 ``("set", variables)``                          environment variables, for good
 ``("task", number, by_value, file)``            spec and options, and the task if it goes by value
 ``("call", id, number, ...)``                   one call, with the values of its leaves
@@ -41,6 +41,7 @@ from turnout.worker import failures
 from turnout.worker.describe import describe
 from turnout.worker.frames import Bytes
 from turnout.worker.logs import speaker
+from turnout.worker.paths import folders_of
 from turnout.worker.payload import Payload, dumps, is_scalar, whole
 from turnout.worker.run import Outcome
 from turnout.worker.wrapping import wraps_calls
@@ -95,7 +96,8 @@ class Sender:
         root, source = os.fspath(project.root), os.fspath(project.source)
         info = identified(info)
         hooks = wraps_calls(), bool(plugin_codecs())
-        said = ("setup", info, argv, script, modules, root, source, hooks, _level())
+        folders = folders_of(root)
+        said = ("setup", info, argv, script, modules, root, source, folders, hooks, _level())
         return [pickle.dumps(said, protocol=5)]
 
     def parcel(
