@@ -175,7 +175,7 @@ def test_the_doctor_has_a_job_tell_what_runs_it(project: Project) -> None:
     assert versions[:2] == ("versions", "ok")
     other = project.root / "python"
     other.write_text(f"""#!/bin/sh
-        case "$1" in -c) echo nothing is installed here; exit 3;; esac
+        case "$1" in -) echo nothing is installed here; exit 3;; esac
         exec {sys.executable} "$@"
         """)
     other.chmod(0o755)
