@@ -184,28 +184,22 @@ def test_a_worker_killed_in_mid_task(cluster: Cluster, scratch: str) -> None:
     assert left(scratch) == ["begun", "begun"]
 
 
-@pytest.mark.parametrize("lost", [1, 2])
-def test_nodes_removed_in_the_middle_of_a_map(cluster: Cluster, scratch: str, lost: int) -> None:
-    far = [cluster.add_node(num_cpus=2, resources={"far": 2}) for _ in range(lost)]
+def test_a_node_removed_in_the_middle_of_a_map(
+    cluster: Cluster, far_node: Any, scratch: str
+) -> None:
     run = start(flows.wide, wait=False, scratch=scratch, n=200, settings=SPREAD)
-
-    def on(node: Any) -> list[str]:
-        return [mark for mark in left(scratch) if mark.startswith(f"on {node.node_id} ")]
-
-    eventually(lambda: all(len(on(node)) > 20 // lost for node in far))
-    for pid in {int(mark.split()[2]) for node in far for mark in on(node)}:
+    far = f"on {far_node.node_id} "
+    eventually(lambda: sum(mark.startswith(far) for mark in left(scratch)) > 20)
+    for pid in {int(mark.split()[2]) for mark in left(scratch) if mark.startswith(far)}:
         os.kill(pid, signal.SIGKILL)  # at once, as where a machine loses its power
-    for node in far:
-        node.all_processes["raylet"][0].process.kill()
-    for node in far:
-        cluster.remove_node(node, allow_graceful=False)
+    cluster.remove_node(far_node, allow_graceful=False)
     run.wait()
     assert run.outputs == [number * number for number in range(200)]
     times = Counter(left(scratch))
     # A call on the node may have ended without the driver having heard of it.
-    assert sum(times[f"done {number}"] for number in range(200)) <= 200 + 2 * lost
+    assert sum(times[f"done {number}"] for number in range(200)) <= 200 + 2
     again = [number for number in range(200) if times[f"begun {number}"] > 1]
-    assert 1 <= len(again) <= 2 * lost
+    assert 1 <= len(again) <= 2
     assert all(times[f"begun {number}"] == 2 for number in again)
 
 
