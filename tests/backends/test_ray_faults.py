@@ -301,7 +301,7 @@ def test_a_head_that_does_not_come_back_is_told(scratch: str) -> None:
         soon = {"RAY_gcs_rpc_server_reconnect_timeout_s": "30"}
         program = driver(ENDLESS, f"scratch={scratch}", "execution_environment=ray", there, **soon)
         try:
-            eventually(lambda: len(left(scratch)) > 5 or program.poll() is not None)
+            eventually(lambda: len(left(scratch)) > 5 or program.poll() is not None, 60)
             nodes.head_node.all_processes["gcs_server"][0].process.kill()
         finally:
             _, complaints = finished(program)
