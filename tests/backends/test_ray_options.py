@@ -135,6 +135,12 @@ def test_an_image_reaches_ray_wherever_the_run_is_driven(monkeypatch: pytest.Mon
     assert remote_options(there, options).items() >= image.items()
 
 
+def test_a_bundle_may_name_what_ray_alone_knows() -> None:
+    bundles = [{"CPU": 1, "node:__internal_head__": 0.001}]
+    config = RayConfig(address="local", num_cpus=1, placement_group={"bundles": bundles})
+    assert not RayBackend().check(config)
+
+
 def test_what_an_image_would_not_have_is_refused() -> None:
     image = spi.TaskOptions(image="team/image:1", options={"ray": {"runtime_env": {"pip": ["a"]}}})
     config = RayConfig(address="auto", runtime_env={"conda": "b", "env_vars": {"C": "c"}})

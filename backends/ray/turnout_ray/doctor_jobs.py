@@ -91,7 +91,7 @@ def _ended(client: Any, job: str, seconds: float) -> bool:
     while not client.get_job_status(job).is_terminal():
         if time.monotonic() > until:
             return False
-        time.sleep(_PAUSE)
+        time.sleep(_PAUSE)  # Ray Jobs can only be asked
     return True
 
 

@@ -11,6 +11,8 @@ from turnout import spi
 
 _PATIENCE: Final = 10.0
 _MOMENT: Final = 0.2
+_AT_MOST: Final = 64
+"""How often more is read of what is not needed; some servers never end."""
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How a client of HTTP/2 begins (RFC 9113, 3.4): these words, and a frame of settings, empty."""
@@ -63,6 +65,7 @@ def _first_frame(connection: socket.socket) -> bytes:
         # Taken leave of with words unread, it would be told that the connection broke.
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(_MOMENT)
-        while connection.recv(1024):
-            pass
+        for _ in range(_AT_MOST):
+            if not connection.recv(1024):
+                break
     return head

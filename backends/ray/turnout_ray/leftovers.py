@@ -15,8 +15,6 @@ import ray  # noqa: F401  (it brings psutil)
 from turnout import spi
 
 _SESSION: Final = re.compile(r"session_[\w-]+")
-
-
 _HEAD: Final = "--gcs-address="
 _MOMENT: Final = 1.0
 
@@ -83,7 +81,7 @@ def _is_left(one: _Process) -> bool:
         words = process.cmdline() if process.create_time() == one.began else []
     except psutil.Error:
         return False
-    [address] = [word.partition("=")[2] for word in words if word.startswith(_HEAD)][:1] or [""]
+    address = next((word.removeprefix(_HEAD) for word in words if word.startswith(_HEAD)), "")
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=_MOMENT).close()

@@ -14,6 +14,7 @@ from turnout import spi
 _PAUSE: Final = 5.0
 _MOMENT: Final = 1.0
 
+# Ray spells it so.
 _GIVEN_UP: Final = float(os.environ.get("RAY_gcs_rpc_server_reconnect_timeout_s", "60"))  # noqa: SIM112
 """After how many seconds Ray ends a process whose head does not come back."""
 
