@@ -19,7 +19,7 @@ import pandas as pd
 
 CHAIN, FAN, MAP = 300, 1_000, 5_000
 FRAME_BYTES = 100_000_000
-ROUNDS = {"chain": 9, "fan": 9, "map": 7, "frame": 25}
+ROUNDS = {"chain": 9, "fan": 21, "map": 7, "frame": 25}
 """How many pairs of turns: the shorter a run, the more one turn differs from the next."""
 
 

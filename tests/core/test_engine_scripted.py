@@ -38,6 +38,7 @@ class Script(spi.ExecutorBackend):
         log: what was asked of the executor.
         at_once: how many calls `wait_any` ends at most.
         order: which of the open calls is next.
+        batch_size: how many calls the executor takes together.
     """
 
     name = "scripted"
@@ -50,6 +51,7 @@ class Script(spi.ExecutorBackend):
         self.log: list[tuple[Any, ...]] = []
         self.handles: list[Held] = []
         self.at_once = 99
+        self.batch_size: int | None = None
         self.order: Callable[[deque[Any]], None] = lambda queue: None
         self.unsendable: set[str] = set()
         self.on_close: Callable[[], None] = lambda: None
@@ -69,8 +71,10 @@ class ScriptExecutor(spi.Executor):
         self.tasks = session.tasks
         self.queue: deque[tuple[spi.Ticket, spi.Call]] = deque()
         self.accepts_pending = script.pending  # type: ignore[misc]
+        self.batch_size = script.batch_size  # type: ignore[misc]
 
     def submit(self, calls: Sequence[spi.Call]) -> Sequence[spi.Ticket]:
+        assert 0 < len(calls) <= (self.batch_size or len(calls))
         for call in calls:
             if call.id in self.script.unsendable:
                 raise EncodeError(f"parameter 'x' of task {call.id!r} cannot be sent")
@@ -583,6 +587,7 @@ def shaken(seed: int, pending: bool) -> Script:
     for n in range(25):
         script.ends[name_of(n)] = deque(["lost"] * dice.choice([0, 0, 0, 1, 2, 3]))
     script.at_once = dice.randrange(1, 6)
+    script.batch_size = dice.choice([None, 1, 2, 5])
     if not pending:
         script.order = dice.shuffle  # type: ignore[assignment]
     return script

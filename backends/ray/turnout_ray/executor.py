@@ -29,8 +29,9 @@ _WINDOW: Final = 256
 """How many calls are waited for at once: asking Ray takes time for each."""
 _FEW: Final = 64
 _MOMENT: Final = 0.002
+"""How long to gather ends after the first where few calls are out, in seconds."""
 _BATCH: Final = 0.05
-"""How long to gather ends after the first, with few calls out and with many, in seconds."""
+"""How long to gather them where many are."""
 _PATIENCE: Final = 0.2
 _START: Final = 1.5
 """After how long without an end the calls under way are asked to speak, in seconds.
@@ -60,6 +61,7 @@ class RayExecutor(spi.Executor):
     """
 
     accepts_pending = True
+    batch_size = 64
 
     def __init__(self, session: spi.Session) -> None:
         self._session = session
@@ -316,17 +318,21 @@ class RayExecutor(spi.Executor):
         if self._mail is not None:
             waited.append(self._mail)
         patience = _PATIENCE if pause is None else min(_PATIENCE, pause)
-        ready, rest = ray.wait(waited, num_returns=1, timeout=patience)
+        many = len(waited) > _FEW
+        ready: list[Any] = []
+        if many:
+            ready, _ = ray.wait(waited, num_returns=len(waited), timeout=min(_BATCH, patience))
+        if not ready:
+            ready, rest = ray.wait(waited, num_returns=1, timeout=patience)
+            if ready and rest and not many:
+                more, _ = ray.wait(rest, num_returns=len(rest), timeout=_MOMENT)
+                ready += more
         if not ready:
             if len(self._open) > _WINDOW:
                 ready, _ = ray.wait(list(self._open), num_returns=len(self._open), timeout=0)
             patience = _PATIENCE if self._answered else _START
             if self._mailbox is None and time.monotonic() - self._quiet >= patience:
                 self._listen()
-        elif rest:
-            few = len(waited) <= _FEW
-            more, _ = ray.wait(rest, num_returns=len(rest), timeout=_MOMENT if few else _BATCH)
-            ready += more
         if self._mail is not None and self._mail in ready:
             ready.remove(self._mail)
             self._collect()

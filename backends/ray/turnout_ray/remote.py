@@ -50,8 +50,11 @@ def _run(args: tuple[Any, ...]) -> tuple[spi.Call, spi.Outcome, list[spi.Message
     intro, message, given = taken(args)
     host, address = _introduced(intro)
     say = reporter.tell if address.timed else reporter.say
-    with reporter.call(address, message):
+    reporter.begin(address, message)
+    try:
         call, outcome = host.run(message, say, [opened(one) for one in given])
+    finally:
+        reporter.end()
     return call, outcome, reporter.rest()
 
 

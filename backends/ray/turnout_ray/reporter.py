@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from turnout import spi
@@ -76,9 +75,8 @@ class Reporter:
         self._actors: dict[str, Any] = {}
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def call(self, address: Address, message: Sequence[Any]) -> Iterator[None]:
-        """The time in which a call runs."""
+    def begin(self, address: Address, message: Sequence[Any]) -> None:
+        """A call begins."""
         self._address = address
         self._message = message
         self._calls += 1
@@ -93,12 +91,12 @@ class Reporter:
         self._running = True
         if not self._busy.is_set():
             self._busy.set()
-        try:
-            yield
-        finally:
-            for stream in self._streams:
-                stream.finish()
-            self._running = False
+
+    def end(self) -> None:
+        """The call has ended."""
+        for stream in self._streams:
+            stream.finish()
+        self._running = False
 
     def say(self, message: spi.Message) -> None:
         """Tell the driver something of the call that runs."""

@@ -128,6 +128,12 @@ class Executor(abc.ABC):
     any order. The engine releases the handles of calls that are done; that of a call that ended
     otherwise is the executor's to forget."""
 
+    batch_size: ClassVar[int | None] = None
+    """How many calls at most are submitted together; ``None`` for all that are ready.
+
+    Small batches let the first calls begin while those after them are made ready; a service that
+    takes a whole array of jobs at once wants a map as one."""
+
     url: str | None = None
     """Where a person can look at what runs here; known once the executor is open."""
 

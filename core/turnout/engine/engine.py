@@ -284,19 +284,25 @@ class Engine:
         """Submit jobs of one environment."""
         environment = jobs[0].step.environment
         executor = self.executors.get(environment) or self.executor(environment)
-        info = self._infos[environment]
-        calls: list[Call] = []
-        refused: list[Job] = []
+        size = executor.batch_size or len(jobs)
+        for start in range(0, len(jobs), size):
+            self._submit_batch(jobs[start : start + size], executor)
+
+    def _submit_batch(self, jobs: list[Job], executor: Executor) -> None:
+        """Submit jobs, but for those that the failure of another has skipped."""
+        made: list[Call] = []
+        going: list[Job] = []
         for job in jobs:
-            try:
-                calls.append(self._call(job, executor, info))
-            except (LookupError, AttributeError, TypeError, ValueError) as error:
-                refused.append(job)
-                self.fail(job, error)
+            if job.state is WAITING:
+                try:
+                    made.append(self._call(job, executor, self._infos[job.step.environment]))
+                    going.append(job)
+                except (LookupError, AttributeError, TypeError, ValueError) as error:
+                    self.fail(job, error)
+        calls = [call for job, call in zip(going, made, strict=True) if job.state is WAITING]
+        jobs = [job for job in going if job.state is WAITING]
         if not calls or self.stopping:
             return
-        if refused:
-            jobs = [job for job in jobs if job not in refused]
         try:
             tickets = executor.submit(calls)
         except EncodeError as error:
@@ -304,8 +310,7 @@ class Engine:
                 self.fail(jobs[0], error)
                 return
             for job in jobs:  # one by one, to find those that cannot be sent
-                if job.state is WAITING:  # a map may have failed with one of its items
-                    self._submit([job])
+                self._submit_batch([job], executor)
             return
         running = self.running
         for job, ticket in zip(jobs, tickets, strict=True):

@@ -54,6 +54,8 @@ class Lines(io.TextIOBase):
 
     def finish(self) -> None:
         """The call ends, and with it the line."""
+        if not self._part:
+            return
         with self._lock:
             part, self._part = self._part, ""
         if part:
