@@ -146,8 +146,7 @@ def test_the_instance_lives_from_job_to_job(run: Run, place: Path) -> None:
 
 def test_failing_and_dying_jobs_leave_the_others_alone(run: Run, place: Path) -> None:
     done = run(
-        "C=2,13,666,1", "turnout.on_error=continue", "execution_environment.num_cpus=2",
-        "execution_environment.max_retries=0",
+        "C=2,13,666,1", "execution_environment.num_cpus=2", "execution_environment.max_retries=0",
     )  # fmt: skip
     assert done.returncode == 1
     assert results(done) == ["4.0", "1.0"]

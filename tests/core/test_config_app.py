@@ -245,14 +245,14 @@ def test_a_sweep_the_config_asks_for(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("on_error", "count"), [("stop", 1), ("continue", 4)])
 @pytest.mark.parametrize("batches", [[], ["hydra.sweeper.max_batch_size=1"]])
 def test_a_failing_job_of_a_sweep(run: Run, on_error: str, count: int, batches: list[str]) -> None:
-    done = run("-m", "fail=run,null", "x=1,2", f"turnout.on_error={on_error}", *batches)
+    done = run("-m", "fail=run,null", "x=1,2", f"hydra.launcher.on_error={on_error}", *batches)
     assert done.returncode == 1
     assert len(jobs(done)) == count
     assert "Traceback" not in done.stderr
 
 
 def test_a_cancelled_sweep_does_not_go_on(run: Run) -> None:
-    done = run("-m", "fail=cancel,null", "turnout.on_error=continue")
+    done = run("-m", "fail=cancel,null")
     assert (done.returncode, len(jobs(done))) == (130, 1)
 
 

@@ -177,6 +177,12 @@ def test_a_concurrency_that_is_none(run: Run, wrong: str) -> None:
     assert "hydra.launcher.concurrency is a number from 1, not " in done.stderr
 
 
+def test_an_on_error_that_is_none(run: Run) -> None:
+    done = run("C=1,2", "hydra.launcher.on_error=never")
+    assert done.returncode == 2
+    assert "hydra.launcher.on_error is stop or continue, not 'never'" in done.stderr
+
+
 def test_this_process_takes_one_at_a_time(run: Run, place: Path) -> None:
     done = run("C=1,2", "hydra.launcher.concurrency=4", environment="local")
     assert done.returncode == 0, done.stderr
@@ -210,16 +216,20 @@ def test_local_and_other_jobs_in_one_sweep(run: Run, place: Path) -> None:
 
 
 def test_a_failing_job_leaves_the_others_alone(run: Run, place: Path) -> None:
-    done = run("C=2,13,3,1", "turnout.on_error=continue")
+    done = run("C=2,13,3,1")
     assert done.returncode == 1
     assert sorted(notes(place, "after")) == [["1.0"], ["4.0"], ["9.0"]]
     assert "job #1 failed: node 'fit' failed: ValueError: unlucky" in done.stdout
+    assert "1 of 4 jobs failed: #1\n" in done.stdout
     assert "#1 ValueError: unlucky" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_failing_job_stops_the_sweep(run: Run, place: Path) -> None:
-    done = run("C=13,1,2,3", "hydra.launcher.concurrency=2", "together=2", "pause=2")
+    done = run(
+        "C=13,1,2,3", "hydra.launcher.concurrency=2", "hydra.launcher.on_error=stop", "together=2",
+        "pause=2",
+    )  # fmt: skip
     assert done.returncode == 1
     begun = [C for C, _ in notes(place, "begin")]
     assert sorted(begun) == ["1.0", "13.0"]
@@ -229,16 +239,17 @@ def test_a_failing_job_stops_the_sweep(run: Run, place: Path) -> None:
 
 
 def test_a_sweep_that_stops_tells_what_had_succeeded(run: Run, place: Path) -> None:
-    done = run("C=14,2,3", "pause=0", "together=3", "hydra.launcher.concurrency=3")
+    done = run(
+        "C=14,2,3", "pause=0", "together=3", "hydra.launcher.concurrency=3",
+        "hydra.launcher.on_error=stop",
+    )  # fmt: skip
     assert done.returncode == 1, done.stderr
     results = [line for line in done.stdout.splitlines() if "[" not in line]
     assert results == ["4.0", "9.0"], "two had run beside the one that failed"
 
 
 def test_callbacks_are_told_of_the_end(run: Run, place: Path) -> None:
-    done = run(
-        "C=1,13", "turnout.on_error=continue", "+hydra.callbacks.noting._target_=__main__.Noting"
-    )
+    done = run("C=1,13", "+hydra.callbacks.noting._target_=__main__.Noting")
     assert done.returncode == 1
     told = sorted(notes(place, "callback"))
     assert [words[:2] for words in told] == [["0", "float"], ["1", "RunFailed"]]

@@ -63,7 +63,9 @@ class TurnoutSource(ConfigSource):
             raise ConfigLoadError(f"turnout has no config {config_path!r}")
         if path == _LAUNCHER:
             target = f"{__name__}.{TurnoutLauncher.__name__}"
-            config = OmegaConf.create({"_target_": target, "concurrency": None})
+            config = OmegaConf.create(
+                {"_target_": target, "concurrency": None, "on_error": "continue"}
+            )
         else:
             from turnout.config.environments import entry
 
@@ -88,11 +90,13 @@ class TurnoutLauncher(Launcher):
 
     Args:
         concurrency: how many go on at most; unset is what their environment says.
+        on_error: ``continue`` or ``stop`` after a job has failed.
     """
 
-    def __init__(self, concurrency: int | None = None) -> None:
+    def __init__(self, concurrency: int | None = None, on_error: str = "continue") -> None:
         super().__init__()
         self._concurrency = concurrency
+        self._on_error = on_error
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -103,6 +107,7 @@ class TurnoutLauncher(Launcher):
             "task": task_function,
             "config": config,
             "concurrency": self._concurrency,
+            "on_error": self._on_error,
         }
 
     def launch(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ from turnout.config.loader import Loader
 from turnout.config.plain import running_job
 from turnout.config.sweep import Prepared, Sweep
 from turnout.errors import ConfigError, TurnoutError, raised_in_body
+
+_log = logging.getLogger(__name__)
 
 Report = Callable[[BaseException], None]
 
@@ -193,10 +196,10 @@ class _App(Hydra):
             raise _Failed(error.error) from error
         except Exception as error:
             if task.sweep.failures:
-                raise _Failed(task.sweep.failures[0]) from error
+                raise _failed(task.sweep) from error
             if _is_of_job(error):
                 raise _Failed(error) from error
-            if task.sweep.ran and not isinstance(error, TurnoutError):
+            if task.sweep.ended and not isinstance(error, TurnoutError):
                 if task.sweep.unfit:
                     raise ConfigError(task.sweep.unfit) from error
                 raise explain(error, what="the sweeper ends the sweep") from error
@@ -204,7 +207,15 @@ class _App(Hydra):
         finally:
             task.sweep.close()
         if task.sweep.failures:
-            raise _Failed(task.sweep.failures[0])
+            raise _failed(task.sweep)
+
+
+def _failed(sweep: Sweep) -> _Failed:
+    """What is raised where jobs have failed: what the first of them raised."""
+    numbers = sorted(sweep.failures)
+    told = ", ".join(f"#{number}" for number in numbers)
+    _log.error("%d of %d jobs failed: %s", len(numbers), sweep.ended, told)
+    return _Failed(sweep.failures[numbers[0]])
 
 
 def _dispatch(

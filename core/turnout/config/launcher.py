@@ -1,8 +1,7 @@
 """The jobs of a sweep: one after another, or side by side where their environment takes several.
 
-``turnout.on_error`` says what a failing job does: ``stop`` ends the sweep there, ``continue``
-runs the others, and the sweep has failed in either case. ``hydra.launcher.concurrency`` says how
-many jobs go on at most.
+A job that fails leaves the others alone, unless ``hydra.launcher.on_error`` is ``stop``, and the
+sweep has failed in either case. ``hydra.launcher.concurrency`` says how many jobs go on at most.
 """
 
 from __future__ import annotations
@@ -65,6 +64,7 @@ def launch(
     task: TaskFunction,
     config: DictConfig,
     concurrency: int | None = None,
+    on_error: str = "continue",
 ) -> list[JobReturn]:
     """Run a batch of jobs; each return value is the job's objective, for the sweeper.
 
@@ -76,18 +76,22 @@ def launch(
             side by side.
         config: the sweep's own config.
         concurrency: how many jobs go on at most; unset is what their environment says.
+        on_error: ``continue`` or ``stop`` after a job has failed.
 
     Raises:
-        ConfigError: the concurrency is no number of jobs.
+        ConfigError: the concurrency is no number of jobs, or ``on_error`` neither word.
         JobFailed: a job failed, and the sweep does not go on.
     """
     if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
         raise ConfigError(f"hydra.launcher.concurrency is a number from 1, not {concurrency!r}")
+    if on_error not in reserved.ON_ERROR:
+        words = " or ".join(reserved.ON_ERROR)
+        raise ConfigError(f"hydra.launcher.on_error is {words}, not {on_error!r}")
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     _log.info("Launching %d jobs", len(job_overrides))
-    batch = _Batch(context, task, config, concurrency)
+    batch = _Batch(context, task, config, concurrency, goes_on=on_error == "continue")
     try:
         for number, overrides in enumerate(job_overrides, first):
             batch.run(number, list(overrides))
@@ -97,8 +101,6 @@ def launch(
         if batch.goes_on:
             raise KeyboardInterrupt("the sweep has ended; its jobs go on") from None
         raise
-    finally:
-        batch.note()
     return [batch.returns[number] for number in range(first, first + len(job_overrides))]
 
 
@@ -111,6 +113,8 @@ class _Batch:
         task: TaskFunction,
         config: DictConfig,
         concurrency: int | None,
+        *,
+        goes_on: bool,
     ) -> None:
         self.returns: dict[int, JobReturn] = {}
         self._context = context
@@ -118,8 +122,8 @@ class _Batch:
         self._job: Preparing | None = task if getattr(task, "prepares", False) else None  # type: ignore[assignment]
         self._config = config
         self._concurrency = concurrency
+        self._goes_on = goes_on
         self._sweep: Sweep = getattr(task, "sweep", None) or Sweep()
-        self._failures: dict[int, Exception] = {}
         self._under_way = UnderWay()
         self._untold: dict[int, Prepared] = {}
 
@@ -162,10 +166,6 @@ class _Batch:
     def goes_on(self) -> bool:
         """Whether jobs have been left alone, where they are driven elsewhere."""
         return self._under_way.goes_on
-
-    def note(self) -> None:
-        """Hand the failures on, in the order of the jobs."""
-        self._sweep.failures += [self._failures[number] for number in sorted(self._failures)]
 
     # -- one after another ---------------------------------------------------------------------
 
@@ -252,16 +252,14 @@ class _Batch:
 
     def _ended(self, number: int, done: JobReturn) -> None:
         self.returns[number] = done
-        self._sweep.ran = True
+        self._sweep.ended += 1
         if done.status is not JobStatus.FAILED:
             self._look_at(done.return_value)
             return
         error = done._return_value
         assert isinstance(error, Exception)
-        self._failures[number] = error
-        assert done.cfg is not None
-        goes_on = OmegaConf.select(done.cfg, f"{reserved.NODE}.on_error") == "continue"
-        if not goes_on or isinstance(error, RunCancelled):
+        self._sweep.failures[number] = error
+        if not self._goes_on or isinstance(error, RunCancelled):
             raise JobFailed(error)
         _log.error("job #%d failed: %s", number, error)
         # A sweeper reads every return value and would raise here; an objective of None is, to one

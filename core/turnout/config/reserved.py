@@ -23,7 +23,7 @@ class Settings:
 
     Attributes:
         tasks: options for every node of a task, by the task's name.
-        on_error: ``stop`` or ``continue`` after a node or a job of a sweep has failed.
+        on_error: ``stop`` or ``continue`` after a node has failed.
         objective: outputs a sweep optimises; empty for the workflow's own result.
         plugins: settings of plugins, by plugin name.
     """

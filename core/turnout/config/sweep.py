@@ -56,14 +56,14 @@ class Sweep:
     """What is noted while a sweep runs.
 
     Attributes:
-        failures: what jobs failed with, in their order.
-        ran: whether a job has ended.
+        failures: what jobs failed with, by their number.
+        ended: how many jobs have ended.
         unfit: what is wrong with the first objective that a sweeper cannot optimise.
     """
 
     def __init__(self) -> None:
-        self.failures: list[Exception] = []
-        self.ran = False
+        self.failures: dict[int, Exception] = {}
+        self.ended = 0
         self.unfit = ""
         self._shared: dict[str, tuple[Any, AbstractContextManager[Any]]] = {}
 
