@@ -30,6 +30,7 @@ from turnout.dsl import (
 from turnout.dsl.task import set_plain_runner
 from turnout.graph import Cache, Resources, Secret
 from turnout.lazy import imported_on_use
+from turnout.version import __version__
 from turnout.worker.context import TaskContext, current
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ __all__ = [
     "Task",
     "TaskContext",
     "Workflow",
+    "__version__",
     "conditional",
     "current",
     "dynamic",

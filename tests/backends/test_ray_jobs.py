@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -367,3 +368,22 @@ def test_jobs_of_one_project_do_not_take_its_files_from_one_another(project: Pro
         told = process.communicate(timeout=120)
         assert process.returncode == 0, told
     assert not list(project.root.glob(".turnout/sent-*"))
+
+
+def test_another_turnout_there_is_told_plainly(project: Project) -> None:
+    other = project.root / "other" / "turnout"
+    shutil.copytree(Path(turnout.__file__).parent, other)
+    version = other / "version.py"
+    version.write_text(version.read_text().replace(turnout.__version__, "9.9.9"))
+    there = f"execution_environment.runtime_env={{env_vars: {{PYTHONPATH: {other.parent}}}}}"
+    status, _, err = project.run(there)
+    assert status == 1
+    told = (
+        f"the run comes from turnout {turnout.__version__}, and what is to drive it has turnout "
+        "9.9.9; install the same version on both sides"
+    )
+    assert told in err
+    project.settings = ["execution_environment=ray", "execution_environment.num_cpus=1"]
+    status, _, err = project.run(there)
+    assert status == 1
+    assert "and a worker has turnout 9.9.9" in err

@@ -11,7 +11,7 @@ from turnout import spi, testing
 
 USERS = {
     "Cache", "Directory", "File", "Resources", "Run", "Secret", "Task", "TaskContext",
-    "Workflow", "conditional", "current", "dynamic", "errors", "fixed", "get_run",
+    "Workflow", "__version__", "conditional", "current", "dynamic", "errors", "fixed", "get_run",
     "instantiate", "main", "map_task", "order", "run", "runs", "task", "workflow",
 }  # fmt: skip
 BACKENDS = {

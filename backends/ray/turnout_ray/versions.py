@@ -54,6 +54,6 @@ def compared(theirs: Versions, where: str) -> spi.Check:
     )
     remedy = "install the same versions on both sides"
     minor = [version.rpartition(".")[0] for version in (ours.python, theirs.python)]
-    if ours.ray == theirs.ray and minor[0] == minor[1] and theirs.turnout:
+    if (ours.ray, minor[0], ours.turnout) == (theirs.ray, minor[1], theirs.turnout):
         return spi.Check.warning("versions", told, remedy)
     return spi.Check.problem("versions", told, remedy)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from turnout.api.entry import prepare
-from turnout.api.errand import End, Errand, name_of
+from turnout.api.errand import End, Errand, name_of, unpack
 from turnout.api.execute import Execution
 from turnout.backend.hooks import NodeEvent
 from turnout.errors import ConfigError
@@ -94,7 +94,7 @@ def main(argv: Sequence[str]) -> int:
     journal = Journal(store, run_id)
     end = End("failed")
     try:
-        execution = _unpacked(pickle.loads(data), run_id, journal)
+        execution = _unpacked(unpack(data), run_id, journal)
         try:
             execution.execute()
         finally:

@@ -17,6 +17,7 @@ from turnout.backend.base import Project
 from turnout.backend.hooks import NodeEvent
 from turnout.errors import PlanError
 from turnout.storage.store import Store
+from turnout.version import __version__, see_to_version
 
 if TYPE_CHECKING:
     from turnout.config.composed import Composed
@@ -112,7 +113,24 @@ def pack(
         tuple(sys.argv),
         dumps((composed, arguments)),
     )
-    return pickle.dumps(errand, protocol=5)
+    packed = pickle.dumps(errand, protocol=5)
+    # Another version may not even be able to read the rest.
+    return pickle.dumps((__version__, sys.version_info[:2], packed), protocol=5)
+
+
+def unpack(data: bytes) -> Errand:
+    """A run that was sent here.
+
+    Raises:
+        TurnoutError: it was sent by another version.
+    """
+    version, python, packed = pickle.loads(data)
+    see_to_version(version, here="what is to drive it")
+    if python != sys.version_info[:2]:
+        theirs, ours = (f"{major}.{minor}" for major, minor in (python, sys.version_info[:2]))
+        sys.stderr.write(f"warning: the run comes from Python {theirs}, Python {ours} drives it\n")
+    errand: Errand = pickle.loads(packed)
+    return errand
 
 
 def _named(workflow: Workflow[..., Any]) -> str | None:

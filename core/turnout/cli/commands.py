@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from turnout.version import __version__
+
 if TYPE_CHECKING:
     from turnout.backend.registry import Registry
 
@@ -92,9 +94,7 @@ def _plugin_commands(registry: Registry) -> dict[str, click.Command]:
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"turnout {version('turnout')}")
+        click.echo(f"turnout {__version__}")
         ctx.exit()
 
 

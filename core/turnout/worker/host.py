@@ -16,6 +16,7 @@ from turnout.backend.call import Attempt, Call, RunInfo, Status, Summary
 from turnout.errors import EncodeError, TurnoutError
 from turnout.graph.refs import resolve
 from turnout.storage.plugged import no_plugin_codecs
+from turnout.version import see_to_version
 from turnout.worker import failures, scratch, wire
 from turnout.worker.frames import Bytes
 from turnout.worker.logs import speaks
@@ -48,6 +49,9 @@ class Host:
         root: where the project's files are here, if not where the driver has them.
         apart: whether each attempt gets a directory of its own to write files to, as
             `turnout.current().workdir`, instead of the one this process works in.
+
+    Raises:
+        TurnoutError: the driver runs another version.
     """
 
     def __init__(
@@ -59,7 +63,9 @@ class Host:
         apart: bool = False,
     ) -> None:
         self._apart = apart
-        _, info, argv, script, modules, theirs, source, path, hooks, level = pickle.loads(setup[0])
+        _, version, said = pickle.loads(setup[0])
+        see_to_version(version, here="a worker")
+        info, argv, script, modules, theirs, source, path, hooks, level = pickle.loads(said)
         self._info: RunInfo = info
         self._tasks: dict[int, tuple[Any, Any, Any]] = {}
 

@@ -5,7 +5,7 @@ words, the others are values, each a pickle and the buffers it leaves out.
 
 To the worker:
 
-``("setup", run, argv, main, modules, root, source, folders, hooks, level)``  once, first
+``("setup", version, pickle)``                  once, first; the pickle has what this run needs
 ``("set", variables)``                          environment variables, for good
 ``("task", number, by_value, file)``            spec and options, and the task if it goes by value
 ``("call", id, number, ...)``                   one call, with the values of its leaves
@@ -37,6 +37,7 @@ from turnout.graph import Cache, TaskKey, TaskOptions
 from turnout.graph.binding import leaves as leaves_of
 from turnout.graph.refs import module_name
 from turnout.storage.plugged import plugin_codecs
+from turnout.version import __version__
 from turnout.worker import failures
 from turnout.worker.describe import describe
 from turnout.worker.frames import Bytes
@@ -97,8 +98,10 @@ class Sender:
         info = identified(info)
         hooks = wraps_calls(), bool(plugin_codecs())
         folders = folders_of(root)
-        said = ("setup", info, argv, script, modules, root, source, folders, hooks, _level())
-        return [pickle.dumps(said, protocol=5)]
+        said = (info, argv, script, modules, root, source, folders, hooks, _level())
+        # Another version may not even be able to read the rest.
+        told = ("setup", __version__, pickle.dumps(said, protocol=5))
+        return [pickle.dumps(told, protocol=5)]
 
     def parcel(
         self,
