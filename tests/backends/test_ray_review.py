@@ -9,6 +9,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,58 @@ def test_a_runtime_env_reaches_tasks_on_the_user_s_own_connection(connected: Non
     settings = {"runtime_env": {"env_vars": {"SET_ALL": "a"}}}
     assert value(variables, settings, variable="SET_ALL") == ["a", "at"]
     assert value(variables, variable="SET_ALL") == ["", "t"]
+
+
+def wheel(folder: Path) -> Path:
+    """A package that is installed nowhere, as pip takes it."""
+    made = folder / "tiny_wheel-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("tiny_wheel.py", "ANSWER = 42\n")
+        for name, text in {
+            "METADATA": "Metadata-Version: 2.1\nName: tiny-wheel\nVersion: 1.0\n",
+            "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            "RECORD": "",
+        }.items():
+            archive.writestr(f"tiny_wheel-1.0.dist-info/{name}", text)
+    return made
+
+
+PACKAGED = """
+import importlib.util
+
+from turnout import task, workflow
+
+
+@task
+def answer() -> int:
+    import tiny_wheel
+
+    return tiny_wheel.ANSWER
+
+
+@task
+def has_answer() -> bool:
+    return importlib.util.find_spec("tiny_wheel") is not None
+
+
+@workflow
+def both() -> tuple[int, bool]:
+    return answer(), has_answer()
+"""
+
+
+def test_a_task_gets_packages_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(PACKAGED)
+    pip = f"{{ray: {{runtime_env: {{pip: [{wheel(tmp_path)}]}}}}}}"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "turnout", "run", "flow.py:both", "execution_environment=ray",
+            "execution_environment.num_cpus=2", f"turnout.tasks.answer.options={pip}",
+        ],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.stdout == "(42, False)\n", done.stderr
+    assert done.stderr.count("Ray makes the runtime_env of task 'answer' (pip)") == 1
 
 
 def test_runs_that_overlap_do_not_get_one_another_s_settings(tmp_path: Path) -> None:

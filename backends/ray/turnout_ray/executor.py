@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -20,6 +20,7 @@ from turnout_ray.failures import judge
 from turnout_ray.lifeline import Lifeline
 from turnout_ray.options import amounts, joins, over, remote_options
 from turnout_ray.reporter import Mailbox
+from turnout_ray.runtime_env import slow_part
 from turnout_ray.stopping import Stopper, look_at_error
 from turnout_ray.stores import see_to_store
 from turnout_ray.ticket import RayTicket
@@ -76,6 +77,7 @@ class RayExecutor(spi.Executor):
         self._open: dict[Any, RayTicket] = {}
         self._named: dict[tuple[str, int], RayTicket] = {}
         self._timed: set[RayTicket] = set()
+        self._told: set[str] = set()
         self._ended: list[spi.Completion] = []
         self._stopper = Stopper()
         self._name = f"turnout-{session.info.run_id}-{id(self):x}"
@@ -243,11 +245,21 @@ class RayExecutor(spi.Executor):
         if not small:
             options["num_returns"] = 2
         function = _together if small else _apart
-        environment = over(cluster.missing(self._config), options.pop("runtime_env", {}))
+        own = options.pop("runtime_env", {})
+        self._tell_of_making(own, f"task {call.task.name!r}")
+        self._tell_of_making(self._config.runtime_env, "all tasks")
+        environment = over(cluster.missing(self._config), own)
         if environment:
             function = ray.remote(runtime_env=environment)(function._function)
             options["serialized_runtime_env_info"] = function._serialized_base_runtime_env_info
         return function, intro, options
+
+    def _tell_of_making(self, environment: Mapping[str, Any], whose: str) -> None:
+        """Say once what a task may have to wait for, as Ray does not."""
+        slow = slow_part(environment)
+        if slow and whose not in self._told:
+            self._told.add(whose)
+            self._session.log(f"Ray makes the runtime_env of {whose} ({slow}) if it has it not yet")
 
     def _see_to_room(self, call: spi.Call, options: dict[str, Any]) -> None:
         """Ray itself would wait for ever for what is not there, and say nothing."""
