@@ -79,7 +79,8 @@ def test_an_exit_in_a_task_fails_its_node() -> None:
     assert turnout.get_run().status == "failed"
 
 
-def test_a_signal_from_the_terminal_cancels_and_is_recorded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_from_outside_cancels_and_is_recorded(tmp_path: Path, end: int) -> None:
     (tmp_path / "flow.py").write_text(
         textwrap.dedent(
             """
@@ -109,7 +110,7 @@ def test_a_signal_from_the_terminal_cancels_and_is_recorded(tmp_path: Path) -> N
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(end)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in told

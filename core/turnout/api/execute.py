@@ -174,7 +174,8 @@ class Execution:
         aside = len(plan.program.steps) - known
         self.watch.run("running", known)
         try:
-            with ended_as_interrupted():
+            # A run that is driven elsewhere goes on without this terminal.
+            with ended_as_interrupted(hung_up=self._follower is None):
                 engine.run()
             if engine.result.status == "succeeded":
                 self._keep_outputs(engine.result.value, recorder)

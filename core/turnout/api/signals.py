@@ -9,17 +9,24 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def ended_as_interrupted() -> Iterator[None]:
+def ended_as_interrupted(*, hung_up: bool = False) -> Iterator[None]:
     """Let SIGTERM raise `KeyboardInterrupt`: what a run has started would not hear of it.
 
-    A handler that the user has set is left alone, and so is everything outside the main thread.
+    A signal that the user has set a handler for or ignores is left alone, and so is everything
+    outside the main thread.
+
+    Args:
+        hung_up: whether the end of the terminal, SIGHUP, does so too.
     """
+    ends = [signal.SIGTERM]
+    if hung_up and hasattr(signal, "SIGHUP"):
+        ends.append(signal.SIGHUP)
     here = threading.current_thread() is threading.main_thread()
-    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ours = [end for end in ends if here and signal.getsignal(end) is signal.SIG_DFL]
+    for end in ours:
+        signal.signal(end, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for end in ours:
+            signal.signal(end, signal.SIG_DFL)
