@@ -320,6 +320,49 @@ def test_an_instance_outlives_the_thread_that_started_it(
     assert "SIGTERM handler" not in capfd.readouterr().err
 
 
+BUSY = """
+import time
+
+import ray
+import turnout
+from turnout import task, workflow
+from turnout_ray import executor
+
+
+@task
+def quick(x: int) -> int:
+    return x + 1
+
+
+@workflow
+def flow() -> int:
+    return quick(1)
+
+
+@ray.remote
+def hold():
+    time.sleep(4)
+
+
+if __name__ == "__main__":
+    ray.init(num_cpus=1, include_dashboard=False)
+    executor._WAITED = 1.0
+    held = hold.remote()
+    time.sleep(1)
+    turnout.main(flow)
+"""
+
+
+def test_a_run_that_waits_for_others_says_so(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(BUSY)
+    done = subprocess.run(
+        [sys.executable, "main.py", "execution_environment=ray"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "2\n", done.stderr
+    assert done.stderr.count("nothing has begun for 1 s: Ray has no room for it") == 1
+
+
 def test_settings_that_come_too_late_are_told(connected: None) -> None:
     told: list[str] = []
     late = {"backend": "ray", "num_gpus": 2}

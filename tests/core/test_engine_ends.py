@@ -84,7 +84,9 @@ def test_a_signal_from_outside_cancels_and_is_recorded(tmp_path: Path, end: int)
     (tmp_path / "flow.py").write_text(
         textwrap.dedent(
             """
-            import time, turnout
+            import signal, time, turnout
+
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may be run by `nohup`
 
             @turnout.task
             def wait(x: int) -> int:
@@ -108,10 +110,11 @@ def test_a_signal_from_outside_cancels_and_is_recorded(tmp_path: Path, end: int)
         text=True,
         cwd=tmp_path,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "waiting\n"
-    process.send_signal(end)
-    _, told = process.communicate(timeout=30)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(end)
+        _, told = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in told
     assert turnout.get_run().status == "cancelled"

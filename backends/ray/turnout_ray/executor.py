@@ -38,6 +38,8 @@ _START: Final = 1.5
 """After how long without an end the calls under way are asked to speak, in seconds.
 
 The first have to wait for their workers, and the mailbox would take one away from them."""
+_WAITED: Final = 30.0
+"""After how long without an end or a beginning the user is told, in seconds."""
 _INSIDE: Final = 16 * 1024
 """Up to how many bytes a value of the driver goes inside each call, instead of the store."""
 _FETCHED: Final = 1 << 20
@@ -343,14 +345,28 @@ class RayExecutor(spi.Executor):
             if len(self._open) > _WINDOW:
                 ready, _ = ray.wait(list(self._open), num_returns=len(self._open), timeout=0)
             patience = _PATIENCE if self._answered else _START
-            if self._mailbox is None and time.monotonic() - self._quiet >= patience:
+            quiet = time.monotonic() - self._quiet
+            if self._mailbox is None and quiet >= patience:
                 self._listen()
+            if quiet >= _WAITED:
+                self._tell_that_all_wait()
         if self._mail is not None and self._mail in ready:
             ready.remove(self._mail)
             self._collect()
         if ready:
             self._finish(ready)
         self._stopper.hear_out()
+
+    def _tell_that_all_wait(self) -> None:
+        """Say once that nothing begins, where beginnings are told."""
+        begun = (ticket.progress.since is not None for ticket in self._open.values())
+        if self.on_start is None or "waits" in self._told or any(begun):
+            return
+        self._told.add("waits")
+        self._session.log(
+            f"nothing has begun for {_WAITED:.0f} s: Ray has no room for it, or its workers do not "
+            "start; `ray status` and the logs of its nodes tell more"
+        )
 
     def _finish(self, ready: list[Any]) -> None:
         tickets = [self._open[ref] for ref in ready]
