@@ -28,11 +28,9 @@ from turnout_ray.values import Box, RayHandle, Reply, Whole, introduced, unpack,
 
 _WINDOW: Final = 256
 """How many calls are waited for at once: asking Ray takes time for each."""
-_FEW: Final = 64
-_MOMENT: Final = 0.002
-"""How long to gather ends after the first where few calls are out, in seconds."""
+_MOMENT: Final = 0.0008
 _BATCH: Final = 0.05
-"""How long to gather them where many are."""
+"""How long to gather ends after the first: for each call that is out, and at most, in seconds."""
 _PATIENCE: Final = 0.2
 _START: Final = 1.5
 """After how long without an end the calls under way are asked to speak, in seconds.
@@ -127,7 +125,7 @@ class RayExecutor(spi.Executor):
         refs = function._remote(
             args=(*introduced(intro, parcel.message), *[handle.ref for handle in beside]),
             kwargs={},
-            name=call.id,
+            name=call.task.name,
             **options,
         )
         value, reply = refs if isinstance(refs, list) else (refs, refs)
@@ -332,14 +330,14 @@ class RayExecutor(spi.Executor):
         if self._mail is not None:
             waited.append(self._mail)
         patience = _PATIENCE if pause is None else min(_PATIENCE, pause)
-        many = len(waited) > _FEW
+        gathered = min(_BATCH, _MOMENT * len(waited))
         ready: list[Any] = []
-        if many:
-            ready, _ = ray.wait(waited, num_returns=len(waited), timeout=min(_BATCH, patience))
+        if gathered == _BATCH:  # an end is near: it need not be waited for by itself
+            ready, _ = ray.wait(waited, num_returns=len(waited), timeout=min(gathered, patience))
         if not ready:
             ready, rest = ray.wait(waited, num_returns=1, timeout=patience)
-            if ready and rest and not many:
-                more, _ = ray.wait(rest, num_returns=len(rest), timeout=_MOMENT)
+            if ready and rest and gathered < _BATCH:
+                more, _ = ray.wait(rest, num_returns=len(rest), timeout=gathered)
                 ready += more
         if not ready:
             if len(self._open) > _WINDOW:
