@@ -341,14 +341,14 @@ def flow() -> int:
 
 @ray.remote
 def hold():
-    time.sleep(4)
+    time.sleep(4)  # longer than the run waits before it says so
 
 
 if __name__ == "__main__":
     ray.init(num_cpus=1, include_dashboard=False)
     executor._WAITED = 1.0
     held = hold.remote()
-    time.sleep(1)
+    time.sleep(1)  # until it has the core
     turnout.main(flow)
 """
 

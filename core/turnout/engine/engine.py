@@ -290,17 +290,16 @@ class Engine:
 
     def _submit_batch(self, jobs: list[Job], executor: Executor) -> None:
         """Submit jobs, but for those that the failure of another has skipped."""
-        made: list[Call] = []
-        going: list[Job] = []
+        info = self._infos[jobs[0].step.environment]
+        made: list[tuple[Job, Call]] = []
         for job in jobs:
             if job.state is WAITING:
                 try:
-                    made.append(self._call(job, executor, self._infos[job.step.environment]))
-                    going.append(job)
+                    made.append((job, self._call(job, executor, info)))
                 except (LookupError, AttributeError, TypeError, ValueError) as error:
                     self.fail(job, error)
-        calls = [call for job, call in zip(going, made, strict=True) if job.state is WAITING]
-        jobs = [job for job in going if job.state is WAITING]
+        calls = [call for job, call in made if job.state is WAITING]
+        jobs = [job for job, _ in made if job.state is WAITING]
         if not calls or self.stopping:
             return
         try:

@@ -54,7 +54,7 @@ class Lines(io.TextIOBase):
 
     def finish(self) -> None:
         """The call ends, and with it the line."""
-        if not self._part:
+        if not self._part:  # as nearly always, and a lock takes time
             return
         with self._lock:
             part, self._part = self._part, ""
