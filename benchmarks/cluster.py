@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
-from statistics import median
+from statistics import median, quantiles
 from time import perf_counter, process_time
 from typing import Any
 
@@ -19,7 +19,7 @@ import pandas as pd
 
 CHAIN, FAN, MAP = 300, 1_000, 5_000
 FRAME_BYTES = 100_000_000
-ROUNDS = {"chain": 9, "fan": 21, "map": 7, "frame": 25}
+ROUNDS = {"chain": 31, "fan": 25, "map": 9, "frame": 25}
 """How many pairs of turns: the shorter a run, the more one turn differs from the next."""
 
 
@@ -123,7 +123,7 @@ def _resident() -> float:
 def _compared(
     by_hand: Callable[[], Any], ours: Callable[[str], Any], expected: Any, rounds: int
 ) -> dict[str, float]:
-    """Medians: the seconds by hand, and how many times that the others take.
+    """The seconds by hand, and how many times that the others take: medians, and quartiles.
 
     Times go up and down from one turn to the next by more than the contestants differ, and
     who comes first may matter. So every other turn goes the other way round, and two such turns
@@ -149,11 +149,11 @@ def _compared(
     hand, none, auto = (
         [a + b for a, b in zip(t[::2], t[1::2], strict=True)] for t in times.values()
     )
-    return {
-        "hand": median(hand) / 2,
-        "none": median(a / b for a, b in zip(none, hand, strict=True)),
-        "auto": median(a / b for a, b in zip(auto, hand, strict=True)),
-    }
+    found = {"hand": median(hand) / 2}
+    for name, taken in {"none": none, "auto": auto}.items():
+        ratios = quantiles([a / b for a, b in zip(taken, hand, strict=True)], method="inclusive")
+        found |= zip((f"{name}_low", name, f"{name}_high"), ratios, strict=True)
+    return found
 
 
 def _graphs(ray: Any) -> dict[str, tuple[Callable[[], Any], Callable[[str], Any], Any]]:

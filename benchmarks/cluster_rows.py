@@ -40,8 +40,13 @@ def lines() -> Iterator[Line]:
         met = found["none"] <= 1.15
         bound = "at most 1.15" + ("" if met else " **missed**")
         hand = f"{found['hand']:.2f} s"
-        yield Line((what, hand, f"{found['none']:.2f}", f"{found['auto']:.2f}", bound), met)
+        yield Line((what, hand, _spread(found, "none"), _spread(found, "auto"), bound), met)
     yield startup()
+
+
+def _spread(found: dict[str, float], name: str) -> str:
+    """The median, and what half of the comparisons lie between."""
+    return f"{found[name]:.2f} ({found[name + '_low']:.2f} to {found[name + '_high']:.2f})"
 
 
 def startup() -> Line:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from turnout.graph.options import memory_bytes
     from turnout.storage.codecs import Codec
     from turnout.worker.child import Child, end
-    from turnout.worker.host import Given, Host
+    from turnout.worker.host import Host
     from turnout.worker.inline import InlineExecutor, Ref
     from turnout.worker.payload import Payload, loads
     from turnout.worker.prints import forward_prints
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         logged,
         printed,
         read,
+        result,
         variables,
     )
 
@@ -92,7 +93,6 @@ __all__ = [
     "EnvironmentConfig",
     "Executor",
     "ExecutorBackend",
-    "Given",
     "Graph",
     "Handle",
     "Host",
@@ -138,6 +138,7 @@ __all__ = [
     "memory_bytes",
     "printed",
     "read",
+    "result",
     "run_call",
     "unreached",
     "unsupported",
@@ -165,7 +166,7 @@ if not TYPE_CHECKING:  # or type checkers would take every name to be there
             "turnout.graph.options": "memory_bytes",
             "turnout.storage.codecs": "Codec",
             "turnout.worker.child": "Child end",
-            "turnout.worker.host": "Given Host",
+            "turnout.worker.host": "Host",
             "turnout.worker.inline": "InlineExecutor Ref",
             "turnout.worker.payload": "Payload loads",
             "turnout.worker.prints": "forward_prints",
@@ -174,7 +175,7 @@ if not TYPE_CHECKING:  # or type checkers would take every name to be there
             "turnout.worker.stores": "identified unreached",
             "turnout.worker.wire": (
                 "Began Ended Logged Message Parcel Printed Sender about ended logged printed "
-                "read variables"
+                "read result variables"
             ),
         },
     )

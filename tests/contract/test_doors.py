@@ -17,14 +17,14 @@ USERS = {
 BACKENDS = {
     "API_VERSION", "Attempt", "Backend", "Began", "Call", "Capability", "Check", "Child",
     "Codec", "CompilerBackend", "Completion", "Detached", "EncodeError", "Ended",
-    "EnvironmentConfig", "Executor", "ExecutorBackend", "Given", "Graph", "Handle", "Host",
+    "EnvironmentConfig", "Executor", "ExecutorBackend", "Graph", "Handle", "Host",
     "InlineExecutor", "Kept", "Level", "Logged", "Message", "NATIVE", "NodeEvent",
     "Observation", "Outcome", "PROTOCOL_VERSION", "Parcel", "Payload", "PlanError", "PluginError",
     "Printed", "Progress", "Project", "Ref", "Resources", "RunEvent", "RunInfo", "Sender",
     "Session", "Status", "Submission", "Summary", "TaskOptions", "TaskSpec", "TaskTimeout",
     "Ticket", "UNSET", "WorkerLost", "about", "advisory", "emulated", "end", "ended",
     "forward_prints", "hookimpl", "identified", "loads", "logged", "memory_bytes", "printed",
-    "read", "run_call", "unreached", "unsupported", "variables",
+    "read", "result", "run_call", "unreached", "unsupported", "variables",
 }  # fmt: skip
 TESTS = {"BackendSuite", "Place", "Recording", "ThreadsBackend", "asks", "installed"}
 

@@ -23,8 +23,9 @@ from turnout_ray.reporter import Mailbox
 from turnout_ray.runtime_env import slow_part
 from turnout_ray.stopping import Stopper, look_at_error
 from turnout_ray.stores import see_to_store
+from turnout_ray.submission import Submit, submitter
 from turnout_ray.ticket import RayTicket
-from turnout_ray.values import Box, RayHandle, Reply, Whole, introduced, unpack, with_length
+from turnout_ray.values import Box, RayHandle, Reply, introduced, opened, unpack, with_length
 
 _WINDOW: Final = 256
 """How many calls are waited for at once: asking Ray takes time for each."""
@@ -72,7 +73,7 @@ class RayExecutor(spi.Executor):
         self._sender = spi.Sender(session.tasks)
         info = spi.identified(session.info)
         self._setup = self._sender.setup(info, session.project)[0]
-        self._kinds: dict[int, tuple[Any, Any, dict[str, Any]]] = {}
+        self._kinds: dict[int, tuple[Submit, Any]] = {}
         self._stored: dict[spi.Payload, RayHandle] = {}
         self._open: dict[Any, RayTicket] = {}
         self._named: dict[tuple[str, int], RayTicket] = {}
@@ -120,14 +121,8 @@ class RayExecutor(spi.Executor):
             kind = self._kinds[parcel.number] = self._kind(parcel)
         if call.options.timeout is not None:
             self._listen()  # before a worker looks for it
-        function, intro, options = kind
-        # What `options(...).remote(...)` comes to, without a new class for each call.
-        refs = function._remote(
-            args=(*introduced(intro, parcel.message), *[handle.ref for handle in beside]),
-            kwargs={},
-            name=call.task.name,
-            **options,
-        )
+        submit, intro = kind
+        refs = submit((*introduced(intro, parcel.message), *[handle.ref for handle in beside]))
         value, reply = refs if isinstance(refs, list) else (refs, refs)
         needs = [handle.maker for handle in beside if handle.maker is not None]
         handle = RayHandle(value)
@@ -174,7 +169,7 @@ class RayExecutor(spi.Executor):
         if handle.result is not None:
             return handle.result.value()
         given = ray.get(handle.ref)
-        return given.copied() if isinstance(given, Box) else Whole(given).value()
+        return given.copied() if isinstance(given, Box) else opened(given).value()
 
     def put(self, value: Any) -> spi.Handle:
         return self._put(Box(value))
@@ -225,7 +220,7 @@ class RayExecutor(spi.Executor):
 
     # -- sending -------------------------------------------------------------------------------
 
-    def _kind(self, parcel: spi.Parcel) -> tuple[Any, Any, dict[str, Any]]:
+    def _kind(self, parcel: spi.Parcel) -> tuple[Submit, Any]:
         """How calls of a task with these options are sent."""
         call = parcel.call
         timeout = call.options.timeout
@@ -252,7 +247,7 @@ class RayExecutor(spi.Executor):
         if environment:
             function = ray.remote(runtime_env=environment)(function._function)
             options["serialized_runtime_env_info"] = function._serialized_base_runtime_env_info
-        return function, intro, options
+        return submitter(function, {"name": call.task.name, **options}), intro
 
     def _tell_of_making(self, environment: Mapping[str, Any], whose: str) -> None:
         """Say once what a task may have to wait for, as Ray does not."""

@@ -42,34 +42,9 @@ def _box(digest: str, *buffers: Any) -> Box:
     return Box(buffers=buffers, digest=digest)
 
 
-class Whole:
-    """A result that came inside the worker's reply.
-
-    Args:
-        reply: the reply.
-    """
-
-    __slots__ = ("_payload",)
-
-    def __init__(self, reply: Reply) -> None:
-        told = spi.read(unpack(reply)[1])
-        assert isinstance(told, spi.Ended)
-        assert told.result is not None
-        self._payload = told.result
-
-    @property
-    def digest(self) -> str:
-        """The value's digest, if it has been taken."""
-        return self._payload.digest
-
-    def value(self) -> Any:
-        """The value, made anew each time."""
-        return self._payload.value()
-
-
-def opened(given: Any) -> spi.Given:
-    """A value as Ray gives it to a task."""
-    return given if isinstance(given, Box) else Whole(given)
+def opened(given: Any) -> spi.Payload:
+    """A value as Ray gives it: in a box, or inside the reply of the worker that made it."""
+    return given if isinstance(given, Box) else spi.result(unpack(given)[1])
 
 
 def with_length(intro: bytes) -> bytes:

@@ -10,9 +10,9 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from turnout.backend.call import Attempt, Call, RunInfo, Status, Summary
+from turnout.backend.call import Attempt, Call, RunInfo, Status, Summary, new_call
 from turnout.errors import EncodeError, TurnoutError
 from turnout.graph.refs import resolve
 from turnout.storage.plugged import no_plugin_codecs
@@ -22,22 +22,9 @@ from turnout.worker.frames import Bytes
 from turnout.worker.logs import speaks
 from turnout.worker.modules import Modules, importing
 from turnout.worker.paths import put_first
-from turnout.worker.payload import loads
+from turnout.worker.payload import Payload, loads
 from turnout.worker.run import Outcome, run_call
 from turnout.worker.wrapping import no_wrappers
-
-
-class Given(Protocol):
-    """A value that reaches the worker by another way than the call's message."""
-
-    @property
-    def digest(self) -> str:
-        """The value's digest, if it has been taken."""
-        ...
-
-    def value(self) -> Any:
-        """The value."""
-        ...
 
 
 class Host:
@@ -132,7 +119,7 @@ class Host:
         self,
         message: Sequence[Bytes],
         say: Callable[[wire.Message], None],
-        given: Sequence[Given] = (),
+        given: Sequence[Payload] = (),
     ) -> tuple[Call, Outcome]:
         """Run a call to its end.
 
@@ -145,9 +132,9 @@ class Host:
             pickle.loads(message[0])
         )
         spec, options, task = self._tasks[number]
-        call = Call(
-            node, self._info, spec, options, version, names, shapes, leaves, unproven, attempt
-        )
+        call = new_call((
+            node, self._info, spec, options, version, names, shapes, leaves, unproven, attempt,
+        ))  # fmt: skip
         told = 0
         speaks(node)
 
@@ -178,10 +165,26 @@ def refused(call: Call, error: BaseException) -> Outcome:
 
 
 def _values(
-    call: Call, leaves: Sequence[Any], message: Sequence[Bytes], given: Sequence[Given]
+    call: Call, leaves: Sequence[Any], message: Sequence[Bytes], given: Sequence[Payload]
 ) -> tuple[list[Any], list[str]]:
-    if all(len(leaf) == 1 for leaf in leaves):
-        return [leaf[0] for leaf in leaves], []
+    values: list[Any] = []
+    digests: list[str] = []
+    for leaf in leaves:
+        if len(leaf) == 1:
+            values.append(leaf[0])
+            digests.append("")
+        elif len(leaf) == 2 and given[leaf[0]].scalar:
+            values.append(given[leaf[0]].value())
+            digests.append(given[leaf[0]].digest)
+        else:
+            return _rebuilt(call, leaves, message, given)
+    return values, digests
+
+
+def _rebuilt(
+    call: Call, leaves: Sequence[Any], message: Sequence[Bytes], given: Sequence[Payload]
+) -> tuple[list[Any], list[str]]:
+    """As `_values`, where some may need modules of the user that are not imported yet."""
     values: list[Any] = []
     digests: list[str] = []
     with importing():

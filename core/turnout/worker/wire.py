@@ -28,7 +28,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from turnout.backend.call import UNSET, Attempt, Call, Handle, RunInfo, Status, Summary
 from turnout.backend.mark import mark
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from turnout.backend.base import Project
 
 Message = list[Bytes]
+
+# Naming a member of an enum takes as long as a small call.
+_DONE: Final = Status.DONE
 
 
 class Parcel(NamedTuple):
@@ -343,7 +346,7 @@ def began(number: int, failed: Iterable[Attempt]) -> Message:
 
 def ended(call: Call, outcome: Outcome) -> Message:
     """The message that a call has ended; a result that cannot be sent fails it."""
-    if outcome.status is not Status.DONE:
+    if outcome.status is not _DONE:
         return _end(outcome, [])
     value = outcome.value
     summary = outcome.summary
@@ -412,12 +415,15 @@ def read(message: Sequence[Bytes]) -> Began | Ended | Logged | Printed | None:
         error = attempts[-1].error
     elif packed is not None:
         error = failures.unpack(packed)
-    result: Payload | None = None
-    if status is Status.DONE:
-        buffers = message[1:]
-        result = Payload(
-            value=UNSET if buffers else summary.small,
-            buffers=buffers or None,
-            digest=summary.digest,
-        )
-    return Ended(status, at, summary, result, error)
+    done = status is _DONE
+    return Ended(status, at, summary, _result(said, message[1:]) if done else None, error)
+
+
+def result(message: Sequence[Bytes]) -> Payload:
+    """What a call has given, from the message that it is done, for who needs no more of that."""
+    return _result(pickle.loads(message[0]), message[1:])
+
+
+def _result(said: Sequence[Any], buffers: Sequence[Bytes]) -> Payload:
+    given, digest = said[5], said[6][2]
+    return Payload(UNSET if buffers or not given else given[0], buffers or None, digest)
