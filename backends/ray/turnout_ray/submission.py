@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from ray.remote_function import RemoteFunction
-from ray.util.client import ray as client
+from ray.util import client
 from ray.util.tracing.tracing_helper import _is_tracing_enabled
 
 Submit: TypeAlias = Callable[[tuple[Any, ...]], Any]
@@ -28,7 +28,7 @@ def submitter(function: RemoteFunction, options: Mapping[str, Any]) -> Submit:
     def whole_way(args: tuple[Any, ...]) -> Any:
         return function._remote(args=args, kwargs={}, **options)
 
-    if client.is_connected() or _is_tracing_enabled() or not hasattr(function, "_decorator"):
+    if client.ray.is_connected() or _is_tracing_enabled() or not hasattr(function, "_decorator"):
         return whole_way
     with _lock:
         function._decorator = _keep
