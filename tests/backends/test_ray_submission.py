@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import ray
 
-ray = pytest.importorskip("ray")
-
-from turnout_ray import submission  # noqa: E402
+from turnout_ray import submission
 
 
 @pytest.fixture(scope="module")

@@ -167,6 +167,7 @@ def refused(call: Call, error: BaseException) -> Outcome:
 def _values(
     call: Call, leaves: Sequence[Any], message: Sequence[Bytes], given: Sequence[Payload]
 ) -> tuple[list[Any], list[str]]:
+    """The values of a call's leaves, and their digests; quickly where all are at hand."""
     values: list[Any] = []
     digests: list[str] = []
     for leaf in leaves:
